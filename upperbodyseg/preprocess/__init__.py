@@ -1,0 +1,1 @@
+"""From a camera's frame to the BGR tensors that the models take."""

@@ -1,0 +1,24 @@
+"""Fitting a whole frame into the detector's square input."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upperbodyseg.geometry import Letterbox, letterbox_geometry
+from upperbodyseg.preprocess.pixel_format import Frame
+
+__all__ = ["PADDING", "letterbox"]
+
+PADDING = 114
+"""Grey level of the bars, customary among letterboxed detectors; the detector was trained with it."""
+
+
+def letterbox(frame: Frame, size: int) -> tuple[NDArray[np.uint8], Letterbox]:
+    """The frame as BGR in a grey ``(size, size, 3)`` uint8 square, and where it lies in it."""
+    fit = letterbox_geometry((frame.height, frame.width), size)
+    square = np.full((size, size, 3), PADDING, np.uint8)
+    square[fit.top : fit.top + fit.height, fit.left : fit.left + fit.width] = frame.read_bgr(
+        frame.whole, fit.height, fit.width
+    )
+    return square, fit

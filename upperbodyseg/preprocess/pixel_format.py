@@ -1,0 +1,165 @@
+"""Any :class:`ImageType` to BGR, at the size that is wanted rather than the frame's.
+
+A frame is checked once, by :func:`open_frame`, before OpenCV sees any of it; after that every
+read is a slice of its planes, a resize and a colour conversion, in this order: converting the
+few pixels that a model takes is cheaper than converting the frame's millions, and since both
+steps are linear the picture is the same to within rounding.
+
+4:2:0 frames are BT.601, limited range: luma 16-235, chroma 16-240 (ITU-R BT.601-7, 2.5), which is
+what ``cv2.cvtColor`` assumes for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from upperbodyseg.errors import ImageTooLargeError, InputError
+from upperbodyseg.geometry import Region
+from upperbodyseg.types import ImageBuffer, ImageType
+
+__all__ = ["Frame", "open_frame"]
+
+# OpenCV keeps sizes and steps in signed 16 or 32 bit integers in places.
+MAX_SIDE = 32766
+
+_PACKED = {
+    ImageType.BGR_888: None,
+    ImageType.RGB_888: cv2.COLOR_RGB2BGR,
+    ImageType.RGBA_8888: cv2.COLOR_RGBA2BGR,
+    ImageType.BGRA_8888: cv2.COLOR_BGRA2BGR,
+}
+
+
+def _resize(plane: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    h, w = plane.shape[:2]
+    if (h, w) == (height, width):
+        return plane
+    shrink = h * w > height * width
+    # INTER_AREA averages what falls into a pixel; when growing, it would give blocks.
+    out = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    return out  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A checked frame: its size and its planes, which are views of the caller's memory.
+
+    ``planes`` is ``(pixels,)`` for the packed layouts, ``(luma, chroma pairs)`` for NV21 and
+    NV12, ``(luma, u, v)`` for I420.
+    """
+
+    height: int
+    width: int
+    image_type: ImageType
+    planes: tuple[NDArray[np.uint8], ...]
+
+    @property
+    def whole(self) -> Region:
+        """The region that is all of the frame."""
+        return Region(0, 0, self.width, self.height)
+
+    def read_bgr(self, region: Region, height: int, width: int) -> NDArray[np.uint8]:
+        """A region as BGR ``(height, width, 3)`` uint8, resized.
+
+        Args:
+            region: inside the frame; for 4:2:0 frames it starts on even coordinates.
+            height, width: of the result; for 4:2:0 frames both even.
+        """
+        y, x = slice(region.y0, region.y1), slice(region.x0, region.x1)
+        pixels = _resize(self.planes[0][y, x], height, width)
+        if not self.image_type.is_yuv:
+            code = _PACKED[self.image_type]
+            return pixels if code is None else cv2.cvtColor(pixels, code)  # type: ignore[return-value]
+        y = slice(region.y0 // 2, (region.y1 + 1) // 2)
+        x = slice(region.x0 // 2, (region.x1 + 1) // 2)
+        chroma = [_resize(plane[y, x], height // 2, width // 2) for plane in self.planes[1:]]
+        pairs = chroma[0] if len(chroma) == 1 else cv2.merge(chroma)
+        code = cv2.COLOR_YUV2BGR_NV21 if self.image_type is ImageType.YUV_420_888 else cv2.COLOR_YUV2BGR_NV12
+        return cv2.cvtColorTwoPlane(pixels, pairs, code)  # type: ignore[return-value]
+
+
+def _rows(
+    data: NDArray[np.uint8], offset: int, height: int, step: int, shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """``height`` rows of ``shape`` at ``offset``; the caller has checked that they are there."""
+    pixel = shape[1] if len(shape) == 2 else 1
+    strides = (step, pixel, 1) if len(shape) == 2 else (step, 1)
+    return np.lib.stride_tricks.as_strided(data[offset:], (height, *shape), strides, writeable=False)
+
+
+def _need(data: NDArray[np.uint8], needed: int, what: str) -> None:
+    if data.size < needed:
+        raise InputError(
+            f"the buffer holds {data.size} bytes, but {what} takes {needed}; for an array that holds "
+            "luma and chroma rows use ImageBuffer.view(array, image_type=...)"
+        )
+
+
+def _open_yuv(
+    buffer: ImageBuffer, image_type: ImageType, data: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], ...]:
+    height, width, step = buffer.height, buffer.width, buffer.step
+    half_height, half_width = (height + 1) // 2, (width + 1) // 2
+    what = f"a {width} x {height} {image_type.name} picture of step {step}"
+    luma = _rows(data, 0, height, step, (width,))
+    offset = step * height
+    if image_type is not ImageType.I420:
+        if step < 2 * half_width:
+            raise InputError(
+                f"step is {step} bytes, but a chroma row of {half_width} pairs takes {2 * half_width}"
+            )
+        _need(data, offset + step * (half_height - 1) + 2 * half_width, what)
+        return luma, _rows(data, offset, half_height, step, (half_width, 2))
+    half_step = (step + 1) // 2
+    plane = half_step * half_height
+    _need(data, offset + plane + half_step * (half_height - 1) + half_width, what)
+    u = _rows(data, offset, half_height, half_step, (half_width,))
+    return luma, u, _rows(data, offset + plane, half_height, half_step, (half_width,))
+
+
+def open_frame(buffer: ImageBuffer, image_type: ImageType, max_pixels: int) -> Frame:
+    """Check a buffer against its layout and cut it into planes; nothing is copied.
+
+    Args:
+        buffer: the frame's bytes.
+        image_type: how they are laid out.
+        max_pixels: most pixels (width x height) accepted.
+
+    Raises:
+        ImageTooLargeError: more than ``max_pixels`` pixels, or a side beyond 32,766.
+        InputError: an empty buffer, a number of channels that is not the layout's, a step too
+            small or a buffer too short for the chroma rows.
+    """
+    if not isinstance(buffer, ImageBuffer):
+        raise InputError(
+            f"the frame must be an ImageBuffer, got {type(buffer).__name__}; "
+            "use ImageBuffer.view(array) for an array"
+        )
+    try:
+        image_type = ImageType(image_type)
+    except ValueError:
+        names = ", ".join(t.name for t in ImageType)
+        raise InputError(f"image_type must be one of {names}, got {image_type!r}") from None
+    if buffer.empty():
+        raise InputError("the frame's image buffer is empty: give it data first")
+    height, width = buffer.height, buffer.width
+    if height * width > max_pixels or max(height, width) > MAX_SIDE:
+        raise ImageTooLargeError(
+            f"the frame is {width} x {height}, {height * width:,} pixels; at most {max_pixels:,} pixels and "
+            f"{MAX_SIDE:,} a side are accepted: scale it down, or raise SegmenterOptions.max_pixels"
+        )
+    if buffer.channels != image_type.channels:
+        raise InputError(
+            f"{image_type.name} has {image_type.channels} channel(s), the frame has {buffer.channels}: "
+            "pass the image_type that the frame really has, or convert it"
+        )
+    data = np.frombuffer(buffer.data, np.uint8)  # type: ignore[arg-type] # not empty: checked above
+    if image_type.is_yuv:
+        planes = _open_yuv(buffer, image_type, data)
+    else:
+        planes = (_rows(data, 0, height, buffer.step, (width, buffer.channels)),)
+    return Frame(height, width, image_type, planes)

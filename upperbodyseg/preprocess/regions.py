@@ -1,0 +1,136 @@
+"""From person boxes to the regions of the frame that the segmenter sees.
+
+A region never reaches past the frame, so going back from a region to the frame is a plain
+slice: no letterbox has to be undone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from upperbodyseg.geometry import Region
+
+__all__ = ["MARGIN", "MAX_REGIONS", "region_around", "regions_from_boxes"]
+
+MARGIN = 0.15
+"""Share of a box's width and height that is added on each of its sides."""
+
+MAX_REGIONS = 8
+"""Most regions segmented in one frame; beyond it the nearest ones are merged, so that nobody
+is dropped and the time of a frame stays bounded."""
+
+MAX_STRETCH = 1.5
+"""A region whose sides differ by more than this factor is widened, where the frame has room,
+because the segmenter's input is square."""
+
+MERGE_OVERLAP = 0.3
+"""Two regions become one when their intersection covers this share of the smaller."""
+
+MAX_MERGED_ASPECT = 2.5
+"""Unless one nearly contains the other, regions are not merged into one longer than this:
+people in a square input would become too thin."""
+
+
+def _widen(low: float, high: float, wanted: float, limit: int) -> tuple[float, float]:
+    """Grow the interval to ``wanted`` inside ``0 .. limit``, sliding off an edge it meets."""
+    missing = min(wanted, limit) - (high - low)
+    if missing <= 0:
+        return low, high
+    low, high = low - missing / 2, high + missing / 2
+    if low < 0:
+        low, high = 0, high - low
+    if high > limit:
+        low, high = low - (high - limit), limit
+    return max(low, 0), high
+
+
+def _snap(low: float, high: float, limit: int) -> tuple[int, int]:
+    # Even starts and ends keep a region on whole chroma samples of a 4:2:0 frame; only the
+    # frame's own odd edge may be odd.
+    start = math.floor(low / 2) * 2
+    end = min(math.ceil(high / 2) * 2, limit)
+    start = max(min(start, limit - 1) // 2 * 2, 0)
+    return start, max(end, min(start + 2, limit))
+
+
+def region_around(
+    box: tuple[float, float, float, float],
+    frame_size: tuple[int, int],
+    margin: float = MARGIN,
+) -> Region:
+    """The region to segment for one person.
+
+    Args:
+        box: ``(x_min, y_min, x_max, y_max)`` in frame pixels; it may reach past the frame.
+        frame_size: ``(height, width)`` of the frame.
+        margin: share of the box's sides added on every side.
+
+    Returns:
+        The box with its margin, widened towards a square where it is long and the frame has
+        room, cut to the frame, on even coordinates except at an odd frame edge.
+    """
+    height, width = frame_size
+    x0, y0, x1, y1 = box
+    pad_x, pad_y = (x1 - x0) * margin, (y1 - y0) * margin
+    x0, x1 = max(x0 - pad_x, 0), min(x1 + pad_x, width)
+    y0, y1 = max(y0 - pad_y, 0), min(y1 + pad_y, height)
+    x0, x1 = _widen(x0, x1, (y1 - y0) / MAX_STRETCH, width)
+    y0, y1 = _widen(y0, y1, (x1 - x0) / MAX_STRETCH, height)
+    left, right = _snap(x0, x1, width)
+    top, bottom = _snap(y0, y1, height)
+    return Region(left, top, right, bottom)
+
+
+def _belong_together(a: Region, b: Region) -> bool:
+    smaller = min(a.area, b.area)
+    share = a.intersection_area(b) / smaller if smaller else 1.0
+    if share < MERGE_OVERLAP:
+        return False
+    both = a.union(b)
+    aspect = max(both.width / both.height, both.height / both.width)
+    return share > 0.7 or aspect <= MAX_MERGED_ASPECT
+
+
+def _merge_once(regions: list[Region]) -> list[Region] | None:
+    for i, a in enumerate(regions):
+        for j in range(i + 1, len(regions)):
+            if _belong_together(a, regions[j]):
+                rest = [r for k, r in enumerate(regions) if k not in (i, j)]
+                return [a.union(regions[j]), *rest]
+    return None
+
+
+def _merge_nearest(regions: list[Region]) -> list[Region]:
+    pairs = ((i, j) for i in range(len(regions)) for j in range(i + 1, len(regions)))
+    i, j = min(
+        pairs,
+        key=lambda p: regions[p[0]].union(regions[p[1]]).area - regions[p[0]].area - regions[p[1]].area,
+    )
+    rest = [r for k, r in enumerate(regions) if k not in (i, j)]
+    return [regions[i].union(regions[j]), *rest]
+
+
+def regions_from_boxes(
+    boxes: Iterable[tuple[float, float, float, float]],
+    frame_size: tuple[int, int],
+    margin: float = MARGIN,
+    max_regions: int = MAX_REGIONS,
+) -> list[Region]:
+    """One region a person, neighbours merged; empty without boxes.
+
+    Args:
+        boxes: ``(x_min, y_min, x_max, y_max)`` in frame pixels.
+        frame_size: ``(height, width)`` of the frame.
+        margin: see :func:`region_around`.
+        max_regions: most regions returned; the nearest are merged until it holds.
+
+    Returns:
+        Regions that together cover every box's part inside the frame.
+    """
+    regions = [region_around(box, frame_size, margin) for box in boxes]
+    while (merged := _merge_once(regions)) is not None:
+        regions = merged
+    while len(regions) > max_regions:
+        regions = _merge_nearest(regions)
+    return regions
