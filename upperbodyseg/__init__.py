@@ -1,0 +1,40 @@
+"""Cut people out of camera frames and photos on the CPU.
+
+>>> from upperbodyseg import segment
+>>> mask = segment(image)  # (H, W, 3) BGR in, (H, W) uint8 out  # doctest: +SKIP
+"""
+
+from upperbodyseg.engine import SegmenterOptions, UpperBodySegmenter, segment
+from upperbodyseg.errors import (
+    EngineStateError,
+    ImageTooLargeError,
+    InferenceError,
+    InputError,
+    ModelError,
+    ModelFormatError,
+    ModelNotFoundError,
+    UpperBodySegError,
+)
+from upperbodyseg.types import DetectedPerson, FrameInput, ImageBuffer, ImageType, SegmentationOutput
+
+__all__ = [
+    "DetectedPerson",
+    "EngineStateError",
+    "FrameInput",
+    "ImageBuffer",
+    "ImageTooLargeError",
+    "ImageType",
+    "InferenceError",
+    "InputError",
+    "ModelError",
+    "ModelFormatError",
+    "ModelNotFoundError",
+    "SegmentationOutput",
+    "SegmenterOptions",
+    "UpperBodySegError",
+    "UpperBodySegmenter",
+    "__version__",
+    "segment",
+]
+
+__version__ = "0.1.0"

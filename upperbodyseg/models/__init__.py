@@ -1,0 +1,1 @@
+"""The two TensorFlow Lite models and the runtime that executes them."""

@@ -1,0 +1,97 @@
+"""What is known of a model file, and loading it only if it is that file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from upperbodyseg.errors import ModelFormatError, ModelNotFoundError
+
+__all__ = ["DETECTOR", "SEGMENTER", "WEIGHTS", "ModelSpec", "load_spec", "load_weights"]
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""Folder of the weights that come with the package."""
+
+DETECTOR = "person_detector"
+SEGMENTER = "person_segmenter"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The description that stands beside a model file, as ``<name>.json``.
+
+    Attributes:
+        name, version: which model it is.
+        path: the .tflite file.
+        sha256: of that file, in hexadecimal.
+        input_shape: NHWC; float32, BGR, 0-255.
+        output_shape: of the float32 output, batch first.
+        parameters: number of weights.
+        stride: input pixels a cell of the output (detector).
+        score_threshold: from which score on a find counts (detector).
+    """
+
+    name: str
+    version: str
+    path: Path
+    sha256: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    parameters: int
+    stride: int = 1
+    score_threshold: float = 0.5
+
+
+def load_spec(name: str, folder: Path = WEIGHTS) -> ModelSpec:
+    """Read a model's description.
+
+    Raises:
+        ModelNotFoundError: there is none of that name in the folder.
+        ModelFormatError: it can't be read.
+    """
+    file = folder / f"{name}.json"
+    try:
+        fields: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return ModelSpec(
+            name=str(fields["name"]),
+            version=str(fields["version"]),
+            path=folder / str(fields["file"]),
+            sha256=str(fields["sha256"]),
+            input_shape=tuple(int(n) for n in fields["input_shape"]),
+            output_shape=tuple(int(n) for n in fields["output_shape"]),
+            parameters=int(fields["parameters"]),
+            stride=int(fields.get("stride", 1)),
+            score_threshold=float(fields.get("score_threshold", 0.5)),
+        )
+    except FileNotFoundError as exc:
+        raise ModelNotFoundError(
+            f"no model description at {file}: reinstall upperbodyseg, or check models_dir"
+        ) from exc
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise ModelFormatError(f"{file} is no model description ({exc!r}): reinstall upperbodyseg") from exc
+
+
+def load_weights(spec: ModelSpec) -> bytes:
+    """Read a model file and check its hash.
+
+    Raises:
+        ModelNotFoundError: it is not there or can't be read.
+        ModelFormatError: its sha256 is not the spec's.
+    """
+    try:
+        content = spec.path.read_bytes()
+    except OSError as exc:
+        raise ModelNotFoundError(
+            f"can't read the model file {spec.path} ({exc.strerror}): "
+            "reinstall upperbodyseg, or check models_dir"
+        ) from exc
+    found = hashlib.sha256(content).hexdigest()
+    if found != spec.sha256:
+        raise ModelFormatError(
+            f"{spec.path} is damaged or another file: expected sha256 {spec.sha256}, got {found} "
+            f"({len(content)} bytes); reinstall upperbodyseg"
+        )
+    return content

@@ -1,0 +1,1 @@
+"""From the models' outputs to boxes and to the mask of the frame."""

@@ -1,0 +1,84 @@
+"""From the detector's output to boxes in frame pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upperbodyseg.geometry import Letterbox
+from upperbodyseg.types import DetectedPerson
+
+__all__ = ["NMS_IOU", "decode_detections", "non_maximum_suppression"]
+
+NMS_IOU = 0.5
+"""Of two boxes that overlap by more than this IoU only the better one is kept."""
+
+MIN_SIDE = 2.0
+"""Pixels; a box thinner than this inside the frame is dropped."""
+
+
+def non_maximum_suppression(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou: float) -> list[int]:
+    """Greedy non-maximum suppression.
+
+    Args:
+        boxes: ``(n, 4)``; scores: ``(n,)``.
+        iou: from which overlap on the lower-scored box goes.
+
+    Returns:
+        Indices of the boxes kept, best first.
+    """
+    order = list(np.argsort(-scores, kind="stable"))
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    kept: list[int] = []
+    while order:
+        best, rest = order[0], np.asarray(order[1:], int)
+        kept.append(int(best))
+        if not len(rest):
+            break
+        low = np.maximum(boxes[best, :2], boxes[rest, :2])
+        high = np.minimum(boxes[best, 2:], boxes[rest, 2:])
+        both = np.clip(high - low, 0, None).prod(1)
+        overlap = both / np.maximum(area[best] + area[rest] - both, 1e-6)
+        order = list(rest[overlap <= iou])
+    return kept
+
+
+def decode_detections(
+    output: NDArray[np.float32],
+    stride: int,
+    fit: Letterbox,
+    frame_size: tuple[int, int],
+    score_threshold: float,
+) -> tuple[DetectedPerson, ...]:
+    """Boxes of the people found.
+
+    Args:
+        output: ``(h, w, 5)``, a cell: score 0-1, then the distances in input pixels from the
+            cell's centre to the box's left, top, right and bottom.
+        stride: input pixels a cell.
+        fit: how the frame lies in the input.
+        frame_size: ``(height, width)`` of the frame.
+        score_threshold: from which score on a box counts, 0-1.
+
+    Returns:
+        Best first, in frame pixels, cut to the frame.
+    """
+    rows, columns = np.nonzero(output[..., 0] >= score_threshold)
+    if not len(rows):
+        return ()
+    found = output[rows, columns]
+    centre = (np.stack([columns, rows], 1).astype(np.float32) + 0.5) * stride
+    boxes = fit.to_frame(np.concatenate([centre - found[:, 1:3], centre + found[:, 3:5]], 1))
+    height, width = frame_size
+    boxes = boxes.clip(0, np.array([width, height, width, height], np.float32))
+    scores = found[:, 0]
+    sides = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    sound = sides >= min(MIN_SIDE, height, width)
+    boxes, scores = boxes[sound], scores[sound]
+    return tuple(
+        DetectedPerson(
+            (float(boxes[i, 0]), float(boxes[i, 1]), float(boxes[i, 2]), float(boxes[i, 3])),
+            float(scores[i]),
+        )
+        for i in non_maximum_suppression(boxes, scores, NMS_IOU)
+    )

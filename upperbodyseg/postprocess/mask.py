@@ -1,0 +1,107 @@
+"""From the segmenter's probabilities to the mask of the frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from upperbodyseg.errors import InputError
+from upperbodyseg.geometry import Region
+
+__all__ = [
+    "CERTAIN",
+    "MAX_BLUR_SIGMA",
+    "blur_mask",
+    "check_blur_sigma",
+    "compose_mask",
+    "probability_to_mask",
+]
+
+CERTAIN = 0.05
+"""A probability within this of 0 or 1 is certain and becomes exactly 0 or 255; between the two the
+scale is stretched evenly, the same for every picture, with 0.5 in the middle."""
+
+MAX_BLUR_SIGMA = 1000.0
+"""Largest ``blur_sigma``, in pixels."""
+
+_DIRECT_SIGMA = 4.0
+
+
+def probability_to_mask(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Probability 0-1 to mask 0-255, uint8, of the same shape."""
+    stretched = (probability - CERTAIN) * (255.0 / (1.0 - 2.0 * CERTAIN))
+    mask: NDArray[np.uint8] = np.rint(stretched.clip(0.0, 255.0)).astype(np.uint8)
+    return mask
+
+
+def compose_mask(
+    parts: Iterable[tuple[Region, NDArray[np.float32]]], frame_size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Lay each region's probability where the region is; where several meet, the highest counts.
+
+    Args:
+        parts: regions with their probability ``(h, w)`` or ``(h, w, 1)`` of any size, 0-1.
+        frame_size: ``(height, width)`` of the frame.
+
+    Returns:
+        The frame's mask ``(height, width)`` uint8, 0 outside the regions.
+    """
+    mask = np.zeros(frame_size, np.uint8)
+    for region, probability in parts:
+        small = probability_to_mask(probability.reshape(probability.shape[:2]))
+        grow = region.area > small.size
+        full = cv2.resize(
+            small,
+            (region.width, region.height),
+            interpolation=cv2.INTER_LINEAR if grow else cv2.INTER_AREA,
+        )
+        under = mask[region.y0 : region.y1, region.x0 : region.x1]
+        np.maximum(under, full, out=under)
+    return mask
+
+
+def check_blur_sigma(blur_sigma: float) -> float:
+    """``blur_sigma`` as a float.
+
+    Raises:
+        InputError: it is no number, NaN, infinite, negative or above ``MAX_BLUR_SIGMA``.
+    """
+    number = isinstance(blur_sigma, (int, float, np.integer, np.floating)) and not isinstance(
+        blur_sigma, bool
+    )
+    if not number or not math.isfinite(blur_sigma) or not 0 <= blur_sigma <= MAX_BLUR_SIGMA:
+        raise InputError(
+            f"blur_sigma must be a number of pixels from 0 (no blur) to {MAX_BLUR_SIGMA:g}, "
+            f"got {blur_sigma!r}"
+        )
+    return float(blur_sigma)
+
+
+def blur_mask(mask: NDArray[np.uint8], blur_sigma: float) -> NDArray[np.uint8]:
+    """Gaussian blur of a mask ``(H, W)`` uint8.
+
+    Args:
+        mask: not changed.
+        blur_sigma: standard deviation in pixels of the mask; 0 gives the mask back as it is.
+
+    Returns:
+        The blurred mask. Beyond the picture's edge its last row or column goes on, so that a
+        person cut off by the frame stays whole there.
+    """
+    if blur_sigma == 0 or not mask.any():
+        return mask
+    if blur_sigma <= _DIRECT_SIGMA:
+        return cv2.GaussianBlur(mask, (0, 0), blur_sigma, borderType=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+    # A wide Gaussian has no detail that a smaller picture could not hold, and its cost there
+    # does not grow with sigma.
+    height, width = mask.shape
+    small_size = tuple(max(round(side * _DIRECT_SIGMA / blur_sigma), 1) for side in (width, height))
+    small = cv2.resize(mask, small_size, interpolation=cv2.INTER_AREA)
+    sigma_x = blur_sigma * small_size[0] / width
+    sigma_y = blur_sigma * small_size[1] / height
+    small = cv2.GaussianBlur(small, (0, 0), sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_REPLICATE)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
