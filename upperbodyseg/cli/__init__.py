@@ -1,0 +1,44 @@
+"""The ``upperbodyseg`` command.
+
+Exit codes: 0 everything done; 1 some pictures could not be read or written (the others are done);
+2 wrong arguments, nothing done; 3 the models or the runtime failed; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import upperbodyseg
+from upperbodyseg.cli import info, segment
+from upperbodyseg.errors import InputError, UpperBodySegError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code is returned (argparse exits by itself with 2)."""
+    parser = argparse.ArgumentParser(
+        prog="upperbodyseg",
+        description="Cut people out of pictures, on the CPU.",
+        epilog="Exit codes: 0 done, 1 some pictures failed, 2 wrong arguments, "
+        "3 models or runtime failed, 130 interrupted.",
+    )
+    parser.add_argument("--version", action="version", version=f"upperbodyseg {upperbodyseg.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    segment.add_parser(commands)
+    info.add_parser(commands)
+    args = parser.parse_args(arguments)
+    try:
+        code: int = args.run(args)
+    except InputError as exc:
+        print(f"upperbodyseg: {exc}", file=sys.stderr)
+        return 2
+    except UpperBodySegError as exc:
+        print(f"upperbodyseg: {exc}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        print("\nupperbodyseg: interrupted", file=sys.stderr)
+        return 130
+    return code
