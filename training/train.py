@@ -1,0 +1,178 @@
+"""Train one network: ``python -m training.train segmenter --data DIR --out runs/segmenter``.
+
+Goes on from the last checkpoint in ``--out`` when there is one. The learning rate follows the
+number of samples seen, so a run that was cut off ends as one that was not. ``--phases`` gives
+the schedule: samples and input size of each phase, small sizes first, because the cost of a
+sample grows with its area.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from training.data import Library, load_library, samples
+from training.losses import detection_loss, segmentation_loss
+from training.networks import Detector, Segmenter
+
+PHASES = {
+    "segmenter": "60000x160,24000x256",
+    "detector": "60000x192",
+}
+
+
+class Stream(IterableDataset):  # type: ignore[type-arg]
+    def __init__(self, library: Library, network: str, size: int, seed: int) -> None:
+        self.arguments = (library, network, size)
+        self.seed = seed
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        worker = get_worker_info()
+        return samples(*self.arguments, self.seed * 64 + (worker.id if worker else 0))
+
+
+class Average:
+    """Exponential moving average of the weights, batch statistics included."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        self.state = {k: v.detach().clone() for k, v in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: torch.nn.Module, step: int) -> None:
+        decay = min(0.999, (1 + step) / (10 + step))
+        for k, v in network.state_dict().items():
+            if v.dtype.is_floating_point:
+                self.state[k].lerp_(v, 1 - decay)
+            else:
+                self.state[k].copy_(v)
+
+
+def loss_of(network: torch.nn.Module, batch: list[Tensor], device: str) -> Tensor:
+    parts = [b.to(device, non_blocking=True) for b in batch]
+    bgr = parts[0].permute(0, 3, 1, 2).float()
+    with torch.autocast(device, torch.bfloat16):
+        output = network(bgr)
+    if isinstance(network, Segmenter):
+        alpha, weight = (p[:, None].float() / 255 for p in parts[1:])
+        return segmentation_loss(output.float(), alpha, weight)
+    alpha, ignore = (p[:, None].float() / 255 for p in parts[2:])
+    return detection_loss(
+        output[0].float(),
+        output[1].float(),
+        parts[1],
+        alpha,
+        (ignore > 0).float(),
+        Detector.stride,
+        Detector.unit,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("network", choices=["segmenter", "detector"])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--phases", help="SAMPLESxSIZE,... (default: the shipped recipe)")
+    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    phases = [tuple(map(int, p.split("x"))) for p in (args.phases or PHASES[args.network]).split(",")]
+    total = sum(n for n, _ in phases)
+
+    network: torch.nn.Module = Segmenter() if args.network == "segmenter" else Detector()
+    network.backbone.load_imagenet()  # type: ignore[union-attr,operator]
+    network = network.to(device, memory_format=torch.channels_last).train()
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    plain = [p for p in network.parameters() if p.ndim <= 1]
+    optimiser = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 1e-2}, {"params": plain, "weight_decay": 0.0}], lr=args.lr
+    )
+    average = Average(network)
+    seen = step = 0
+    args.out.mkdir(parents=True, exist_ok=True)
+    checkpoint = args.out / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        average.state = state["average"]
+        seen, step = state["seen"], state["step"]
+        print(f"resumed at {seen} samples", flush=True)
+
+    def save() -> None:
+        part = checkpoint.with_suffix(".part")
+        torch.save(
+            {
+                "network": network.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "average": average.state,
+                "seen": seen,
+                "step": step,
+            },
+            part,
+        )
+        part.replace(checkpoint)
+
+    library = load_library(args.data)
+    started, start_seen, losses, saved = time.time(), seen, [], time.time()
+    log = open(args.out / "log.jsonl", "a", buffering=1)  # noqa: SIM115 (until the process ends)
+    end = 0
+    for count, size in phases:
+        end += count
+        if seen >= end:
+            continue
+        stream = Stream(library, args.network, size, args.seed * 1_000_003 + seen)
+        for batch in DataLoader(stream, args.batch, num_workers=args.workers):
+            progress = seen / total
+            warm = min(1.0, (step + 1) / 150)
+            rate = args.lr * warm * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-6
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            loss = loss_of(network, batch, device)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            step += 1
+            seen += len(batch[0])
+            average.update(network, step)
+            losses.append(float(loss.detach()))
+            if step % 50 == 0:
+                speed = (seen - start_seen) / (time.time() - started)
+                line = {
+                    "seen": seen,
+                    "size": size,
+                    "loss": round(float(np.mean(losses)), 4),
+                    "per_s": round(speed, 1),
+                }
+                print(json.dumps(line), file=log)
+                losses.clear()
+            if time.time() - saved > 120:
+                save()
+                saved = time.time()
+            if seen >= end:
+                break
+        save()
+    torch.save(
+        {"average": {k: v.half() if v.dtype == torch.float32 else v for k, v in average.state.items()}},
+        args.out / "final.pt",
+    )
+
+
+if __name__ == "__main__":
+    main()
