@@ -1,0 +1,237 @@
+"""Accuracy on a labelled data folder: ``python -m benchmarks.accuracy DATA``.
+
+The whole pipeline, detector included, on the val pictures, scored in the original SDK's protocol
+(:mod:`upperbodyseg.metrics`); and the detector by itself. ``DATA`` is a folder with
+``manifest.csv`` and ``boxes.csv`` (see training/README.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import platform
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from upperbodyseg import (
+    DetectedPerson,
+    FrameInput,
+    ImageBuffer,
+    ImageType,
+    SegmentationOutput,
+    SegmenterOptions,
+    UpperBodySegmenter,
+    __version__,
+)
+from upperbodyseg.metrics import ORIGINAL_THRESHOLD, Scores, score
+from upperbodyseg.models.interpreter import available_runtimes, choose_runtime
+
+THRESHOLD = 128
+LARGE = 0.10  # of the frame: people that the detector has to find
+MARKED = 0.01  # of the frame: from here on a people-free picture counts as marked
+MISSED = 0.5  # IoU below which a picture counts as missed
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A val picture with its labels."""
+
+    file: str
+    bgr: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    ignore: NDArray[np.bool_]
+    boxes: tuple[Box, ...]
+    row: dict[str, str]
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with open(file, newline="", encoding="utf-8") as f:
+        return list(csv.DictReader(f))
+
+
+def read_val(data: Path) -> Iterator[Labelled]:
+    """The labelled pictures of the val split."""
+    boxes: dict[str, list[Box]] = defaultdict(list)
+    for row in _rows(data / "boxes.csv"):
+        x0, y0, x1, y1 = (float(row[k]) for k in ("x_min", "y_min", "x_max", "y_max"))
+        if row["source"] == "annotation":
+            boxes[row["file"]].append((x0, y0, x1, y1))
+    for row in _rows(data / "manifest.csv"):
+        if row["split"] != "val":
+            continue
+        bgr = cv2.imread(str(data / row["file"]), cv2.IMREAD_COLOR)
+        label = cv2.imread(str(data / row["mask"]), cv2.IMREAD_GRAYSCALE)
+        if bgr is None or label is None:
+            raise SystemExit(f"can't read {row['file']} or its mask in {data}")
+        truth = np.where(label == 255, 255, 0).astype(np.uint8)
+        yield Labelled(row["file"], bgr, truth, label == 128, tuple(boxes[row["file"]]), row)
+
+
+def held_out_backgrounds(data: Path) -> list[tuple[str, bool]]:
+    """The people-free pictures: path, and whether it is one of those never trained on.
+
+    Every fifth by file name within each set is kept out of training.
+    """
+    by_set: dict[str, list[str]] = defaultdict(list)
+    for row in _rows(data / "manifest.csv"):
+        if row["file"].startswith("backgrounds/"):
+            by_set[row["set"]].append(row["file"])
+    return [(file, i % 5 == 4) for files in by_set.values() for i, file in enumerate(sorted(files))]
+
+
+def box_iou(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    both = max(width, 0.0) * max(height, 0.0)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both
+    return both / union if union else 0.0
+
+
+def large_people(picture: Labelled) -> list[Box]:
+    """Boxes that take up a tenth of the frame or more."""
+    frame = picture.truth.size
+    return [b for b in picture.boxes if (b[2] - b[0]) * (b[3] - b[1]) >= LARGE * frame]
+
+
+def count_found(people: list[Box], found: tuple[DetectedPerson, ...]) -> int:
+    """How many of the people have a box of their own with IoU 0.5 or more."""
+    pairs = sorted(
+        ((box_iou(p, d.box), i, j) for i, p in enumerate(people) for j, d in enumerate(found)), reverse=True
+    )
+    done_i: set[int] = set()
+    done_j: set[int] = set()
+    for iou, i, j in pairs:
+        if iou >= 0.5 and i not in done_i and j not in done_j:
+            done_i.add(i)
+            done_j.add(j)
+    return len(done_i)
+
+
+SETS: dict[str, Callable[[Labelled], bool]] = {
+    "PicsArt val": lambda p: p.row["set"] == "picsart",
+    "COCO val, upper bodies": lambda p: p.row["set"] == "coco" and "upper-body" in p.row["tags"],
+    "COCO val, people on 10 % or more": lambda p: (
+        p.row["set"] == "coco" and float(p.row["person_fraction"]) >= LARGE
+    ),
+    "COCO val, all": lambda p: p.row["set"] == "coco",
+}
+
+
+@dataclass
+class Report:
+    """What :func:`measure` found; masks' figures by set and threshold, in per cent."""
+
+    scores: dict[str, dict[int, list[Scores]]]
+    large: int
+    large_found: int
+    backgrounds: dict[str, tuple[int, int, int]]  # pictures, with a detection, with a marked mask
+
+    def mean(self, name: str, threshold: int) -> tuple[float, float, float]:
+        """Mean IoU, boundary F1 and boundary IoU of a set, in per cent."""
+        s = self.scores[name][threshold]
+        columns = zip(*((x.iou, x.boundary_f1, x.boundary_iou) for x in s), strict=True)
+        iou, f1, boundary = (100 * float(np.mean(c)) for c in columns)
+        return iou, f1, boundary
+
+    def missed(self, name: str, threshold: int) -> float:
+        """Share of a set's pictures with IoU below one half, in per cent."""
+        return 100 * float(np.mean([s.iou < MISSED for s in self.scores[name][threshold]]))
+
+    @property
+    def recall(self) -> float:
+        """Share of the large people that the detector found, in per cent."""
+        return 100 * self.large_found / max(self.large, 1)
+
+
+def process(engine: UpperBodySegmenter, bgr: NDArray[np.uint8]) -> SegmentationOutput:
+    """A still BGR picture through the engine."""
+    frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, is_still=True)
+    return engine.process(frame)
+
+
+def measure(data: Path, options: SegmenterOptions | None = None) -> Report:
+    """Run the pipeline on the val pictures and the people-free pictures of ``data``."""
+    report = Report({name: {THRESHOLD: [], ORIGINAL_THRESHOLD: []} for name in SETS}, 0, 0, {})
+    with UpperBodySegmenter(options) as engine:
+        for picture in read_val(data):
+            output = process(engine, picture.bgr)
+            for name, belongs in SETS.items():
+                if belongs(picture):
+                    for threshold, scores in report.scores[name].items():
+                        scores.append(score(output.mask, picture.truth, threshold, picture.ignore))
+            if picture.row["set"] == "coco":
+                people = large_people(picture)
+                report.large += len(people)
+                report.large_found += count_found(people, output.persons)
+        counts = {"never trained on": [0, 0, 0], "all": [0, 0, 0]}
+        for file, held_out in held_out_backgrounds(data):
+            bgr = cv2.imread(str(data / file), cv2.IMREAD_COLOR)
+            if bgr is None:
+                raise SystemExit(f"can't read {data / file}")
+            output = process(engine, bgr)
+            marked = float(np.mean(output.mask >= THRESHOLD)) > MARKED
+            for name in ("all", "never trained on") if held_out else ("all",):
+                for i, hit in enumerate((True, bool(output.persons), marked)):
+                    counts[name][i] += hit
+        report.backgrounds = {name: (n, found, marked) for name, (n, found, marked) in counts.items()}
+    return report
+
+
+def markdown(report: Report) -> str:
+    """The report as Markdown tables."""
+    lines = ["| pictures | n | threshold | mean IoU | boundary F1 | boundary IoU | missed (IoU < 0.5) |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for name, by_threshold in report.scores.items():
+        for threshold, scores in by_threshold.items():
+            iou, f1, boundary = report.mean(name, threshold)
+            missed = report.missed(name, threshold)
+            lines.append(
+                f"| {name} | {len(scores)} | {threshold} | {iou:.2f} | {f1:.2f} | {boundary:.2f} "
+                f"| {missed:.1f} % |"
+            )
+    lines += ["", "| detector | |", "|---|---|"]
+    lines.append(
+        f"| people of COCO val on 10 % of the frame or more, found (IoU >= 0.5) | "
+        f"{report.large_found} of {report.large}, {report.recall:.1f} % |"
+    )
+    for name, (n, found, marked) in report.backgrounds.items():
+        lines.append(
+            f"| people-free pictures, {name}: with a detection | {found} of {n}, {100 * found / n:.1f} % |"
+        )
+        lines.append(
+            f"| people-free pictures, {name}: more than 1 % of the mask >= 128 | "
+            f"{marked} of {n}, {100 * marked / n:.1f} % |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the report."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv")
+    parser.add_argument("--runtime", default="auto")
+    parser.add_argument("--models", type=Path, help="folder with other weights")
+    parser.add_argument("--score-threshold", type=float)
+    args = parser.parse_args()
+    options = SegmenterOptions(
+        runtime=args.runtime, models_dir=args.models, score_threshold=args.score_threshold
+    )
+    runtime = choose_runtime(args.runtime)
+    print(markdown(measure(args.data, options)))
+    print(
+        f"\nupperbodyseg {__version__}, {runtime} {available_runtimes()[runtime]}, OpenCV {cv2.__version__}, "
+        f"Python {platform.python_version()}"
+    )
+
+
+if __name__ == "__main__":
+    main()
