@@ -5,8 +5,8 @@ read is a slice of its planes, a resize and a colour conversion, in this order: 
 few pixels that a model takes is cheaper than converting the frame's millions, and since both
 steps are linear the picture is the same to within rounding.
 
-4:2:0 frames are BT.601, limited range: luma 16-235, chroma 16-240 (ITU-R BT.601-7, 2.5), which is
-what ``cv2.cvtColor`` assumes for them.
+4:2:0 frames are BT.601, limited range: luma 16-235, chroma 16-240, as ``cv2.cvtColor`` and most
+video take them to be.
 """
 
 from __future__ import annotations
@@ -25,6 +25,27 @@ __all__ = ["Frame", "open_frame"]
 
 # OpenCV keeps sizes and steps in signed 16 or 32 bit integers in places.
 MAX_SIDE = 32766
+
+# Luma's weights of red and blue, ITU-R BT.601-7, 2.5.1; the matrix takes (Y, U, V, 1), quantised as
+# in 2.5.3, to full-range B, G, R.
+_KR, _KB = 0.299, 0.114
+_Y_GAIN, _C_GAIN = 255 / 219, 255 / 224
+_V_RED, _U_BLUE = 2 * (1 - _KR) * _C_GAIN, 2 * (1 - _KB) * _C_GAIN
+_GAINS = np.array(
+    [
+        [_Y_GAIN, _U_BLUE, 0.0],
+        [_Y_GAIN, -_KB / (1 - _KR - _KB) * _U_BLUE, -_KR / (1 - _KR - _KB) * _V_RED],
+        [_Y_GAIN, 0.0, _V_RED],
+    ]
+)
+_YUV_TO_BGR = np.hstack([_GAINS, -_GAINS @ np.array([[16.0], [128.0], [128.0]])])
+
+# For cv2.mixChannels: which input channel becomes Y, U and V.
+_YUV_ORDER = {
+    ImageType.YUV_420_888: (0, 0, 2, 1, 1, 2),
+    ImageType.NV12: (0, 0, 1, 1, 2, 2),
+    ImageType.I420: (0, 0, 1, 1, 2, 2),
+}
 
 _PACKED = {
     ImageType.BGR_888: None,
@@ -67,7 +88,7 @@ class Frame:
 
         Args:
             region: inside the frame; for 4:2:0 frames it starts on even coordinates.
-            height, width: of the result; for 4:2:0 frames both even.
+            height, width: of the result.
         """
         y, x = slice(region.y0, region.y1), slice(region.x0, region.x1)
         pixels = _resize(self.planes[0][y, x], height, width)
@@ -76,10 +97,12 @@ class Frame:
             return pixels if code is None else cv2.cvtColor(pixels, code)  # type: ignore[return-value]
         y = slice(region.y0 // 2, (region.y1 + 1) // 2)
         x = slice(region.x0 // 2, (region.x1 + 1) // 2)
-        chroma = [_resize(plane[y, x], height // 2, width // 2) for plane in self.planes[1:]]
-        pairs = chroma[0] if len(chroma) == 1 else cv2.merge(chroma)
-        code = cv2.COLOR_YUV2BGR_NV21 if self.image_type is ImageType.YUV_420_888 else cv2.COLOR_YUV2BGR_NV12
-        return cv2.cvtColorTwoPlane(pixels, pairs, code)  # type: ignore[return-value]
+        # Chroma goes straight to the wanted size, not to half of it as a small 4:2:0 picture would
+        # have it: its detail survives, and one matrix gives all three colours.
+        chroma = [_resize(plane[y, x], height, width) for plane in self.planes[1:]]
+        yuv = np.empty((height, width, 3), np.uint8)
+        cv2.mixChannels([pixels, *chroma], [yuv], _YUV_ORDER[self.image_type])
+        return cv2.transform(yuv, _YUV_TO_BGR)  # type: ignore[return-value]
 
 
 def _rows(
