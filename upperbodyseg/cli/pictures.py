@@ -58,9 +58,10 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data.tobytes())
-        part.replace(path)
+        try:
+            part.write_bytes(data.tobytes())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as exc:
         raise PictureError(f"can't write {path}: {exc.strerror}") from exc
-    finally:
-        part.unlink(missing_ok=True)
