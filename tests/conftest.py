@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage import data
+
+from upperbodyseg import SegmenterOptions, UpperBodySegmenter
+from upperbodyseg.models.interpreter import RUNTIMES, available_runtimes
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("UPPERBODYSEG_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def labelled_data() -> Path:
+    if not (DATA / "manifest.csv").exists():
+        pytest.skip(f"no labelled pictures at {DATA}; set UPPERBODYSEG_DATA to a folder with manifest.csv")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> NDArray[np.uint8]:
+    """A photograph of a woman, waist up, BGR 512 x 512 (NASA, public domain); read-only."""
+    bgr: NDArray[np.uint8] = np.ascontiguousarray(data.astronaut()[..., ::-1])
+    bgr.flags.writeable = False
+    return bgr
+
+
+@pytest.fixture(scope="session")
+def webcam(astronaut: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same person at a webcam's scale and format, BGR 360 x 640."""
+    frame = np.full((360, 640, 3), (150, 140, 130), np.uint8)
+    frame[:, 140:500] = cv2.resize(astronaut, (360, 360), interpolation=cv2.INTER_AREA)
+    frame.flags.writeable = False
+    return frame
+
+
+@pytest.fixture(scope="session", params=RUNTIMES)
+def runtime(request: pytest.FixtureRequest) -> str:
+    if request.param not in available_runtimes():
+        pytest.skip(f"{request.param} is not installed")
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def runtime_engine(runtime: str) -> Iterator[UpperBodySegmenter]:
+    """An engine on each installed runtime in turn."""
+    with UpperBodySegmenter(SegmenterOptions(runtime=runtime)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[UpperBodySegmenter]:
+    with UpperBodySegmenter() as engine:
+        yield engine

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import upperbodyseg
+from upperbodyseg import segment
+from upperbodyseg.cli import main
+
+ROOT = Path(__file__).parent.parent
+U8 = NDArray[np.uint8]
+
+
+@pytest.fixture
+def photo(tmp_path: Path, webcam: U8) -> Path:
+    path = tmp_path / "in" / "photo.png"
+    path.parent.mkdir()
+    cv2.imwrite(str(path), webcam)
+    return path
+
+
+def read(path: Path) -> U8:
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    return picture  # type: ignore[return-value]
+
+
+def test_a_photo_becomes_its_mask(
+    photo: Path, tmp_path: Path, webcam: U8, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "mask.png"
+    assert main(["segment", str(photo), "-o", str(out)]) == 0
+    np.testing.assert_array_equal(read(out), segment(webcam))
+    assert "1 picture(s), 1 person(s)" in capsys.readouterr().out
+    assert [p.name for p in out.parent.iterdir()] == ["mask.png"]
+
+
+def test_blur_sigma_is_passed_on(photo: Path, tmp_path: Path, webcam: U8) -> None:
+    out = tmp_path / "mask.png"
+    assert main(["segment", str(photo), "-o", str(out), "--blur-sigma", "6"]) == 0
+    np.testing.assert_array_equal(read(out), segment(webcam, blur_sigma=6))
+
+
+def test_a_cutout_has_the_mask_as_alpha(photo: Path, tmp_path: Path, webcam: U8) -> None:
+    out = tmp_path / "cut.png"
+    assert main(["segment", str(photo), "-o", str(out), "--cutout"]) == 0
+    cut = read(out)
+    np.testing.assert_array_equal(cut[..., :3], webcam)
+    np.testing.assert_array_equal(cut[..., 3], segment(webcam))
+
+
+def test_an_overlay_changes_the_picture_where_the_mask_is(photo: Path, tmp_path: Path, webcam: U8) -> None:
+    out = tmp_path / "over.png"
+    assert main(["segment", str(photo), "-o", str(out), "--overlay"]) == 0
+    over, mask = read(out), segment(webcam)
+    np.testing.assert_array_equal(over[mask == 0], webcam[mask == 0])
+    assert (np.abs(over[mask == 255].astype(int) - webcam[mask == 255]).max(1) > 0).mean() > 0.99
+
+
+def test_without_output_the_mask_goes_into_the_current_folder(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["segment", str(photo)]) == 0
+    assert (tmp_path / "photo_mask.png").exists()
+
+
+def test_exif_orientation_is_respected(tmp_path: Path, webcam: U8) -> None:
+    ok, data = cv2.imencode(".jpg", np.rot90(webcam), [cv2.IMWRITE_JPEG_QUALITY, 98])
+    assert ok
+    # Orientation 6: to be turned by 90 degrees clockwise; a minimal EXIF block says so.
+    tiff = (
+        b"MM\x00*\x00\x00\x00\x08"
+        + b"\x00\x01"
+        + b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
+        + bytes(4)
+    )
+    app1 = b"Exif\x00\x00" + tiff
+    jpeg = data.tobytes()
+    path = tmp_path / "turned.jpg"
+    path.write_bytes(jpeg[:2] + b"\xff\xe1" + (len(app1) + 2).to_bytes(2, "big") + app1 + jpeg[2:])
+    out = tmp_path / "mask.png"
+    assert main(["segment", str(path), "-o", str(out)]) == 0
+    upright = np.rot90(cv2.imdecode(data, cv2.IMREAD_COLOR), -1)
+    np.testing.assert_array_equal(read(out), segment(upright))
+    assert upright.shape == webcam.shape
+
+
+def test_a_folder_goes_on_after_a_bad_picture_and_lists_it_at_the_end(
+    photo: Path, tmp_path: Path, webcam: U8, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photo.parent
+    cv2.imwrite(str(folder / "photo.jpg"), webcam)
+    (folder / "a broken one.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "notes.txt").write_text("not a picture")
+    cv2.imwrite(str(folder / "grey.webp"), webcam[..., 0])
+    out = tmp_path / "masks"
+    assert main(["segment", str(folder), "-o", str(out)]) == 1
+    assert sorted(p.name for p in out.iterdir()) == ["grey.png", "photo.jpg.png", "photo.png.png"]
+    captured = capsys.readouterr()
+    assert "3 picture(s)" in captured.out
+    last = captured.err.strip().splitlines()[-3:]
+    assert "2 of 5 picture(s) failed" in last[0]
+    assert "a broken one.jpg" in last[1]
+    assert "empty.png: the file is empty" in last[2]
+
+
+def test_one_unreadable_photo_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"nothing")
+    out = tmp_path / "mask.png"
+    assert main(["segment", str(bad), "-o", str(out)]) == 1
+    assert "bad.jpg" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_an_output_that_can_not_be_written_is_listed(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert main(["segment", str(photo), "-o", str(tmp_path / "file" / "mask.png")]) == 1
+    assert "can't write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.jpg"], "there is no nowhere.jpg"),
+        (["PHOTO", "-o", "mask.jpg"], ".png"),
+        (["PHOTO", "--blur-sigma", "-1"], "blur_sigma"),
+        (["PHOTO", "--blur-sigma", "nan"], "blur_sigma"),
+        (["PHOTO", "--threads", "0"], "num_threads"),
+        (["PHOTO", "-o", "PHOTO"], "choose another output"),
+        (["FOLDER", "-o", "PHOTO"], "is a file"),
+        (["EMPTY"], "no picture"),
+    ],
+)
+def test_wrong_arguments_are_exit_code_2_and_change_nothing(
+    arguments: list[str], message: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    before = photo.read_bytes()
+    known = {"PHOTO": str(photo), "FOLDER": str(photo.parent), "EMPTY": str(tmp_path / "empty")}
+    assert main(["segment", *(known.get(a, a) for a in arguments)]) == 2
+    assert message in capsys.readouterr().err
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["unknown"],
+        ["segment"],
+        ["segment", "x", "--cutout", "--overlay"],
+        ["segment", "x", "--blur-sigma", "soft"],
+    ],
+)
+def test_what_can_not_be_parsed_is_exit_code_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+def test_a_missing_runtime_is_exit_code_3(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("upperbodyseg.models.interpreter.available_runtimes", dict)
+    assert main(["segment", str(photo)]) == 3
+    assert "pip install" in capsys.readouterr().err
+
+
+def test_an_interruption_keeps_what_is_done(
+    photo: Path, tmp_path: Path, webcam: U8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import upperbodyseg.cli.segment as command
+
+    cv2.imwrite(str(photo.parent / "zebra.png"), webcam)
+    original = command.read_picture
+
+    def interrupted(path: Path) -> U8:
+        if path.name == "zebra.png":
+            raise KeyboardInterrupt
+        return original(path)
+
+    monkeypatch.setattr(command, "read_picture", interrupted)
+    out = tmp_path / "out"
+    assert main(["segment", str(photo.parent), "-o", str(out)]) == 130
+    assert [p.name for p in out.iterdir()] == ["photo.png"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_folder_shows_its_progress_on_a_terminal(
+    photo: Path, tmp_path: Path, webcam: U8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cv2.imwrite(str(photo.parent / "second.png"), webcam)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert main(["segment", str(photo.parent), "-o", str(tmp_path / "out")]) == 0
+    assert "] 0/2" in terminal.getvalue()
+    assert "] 1/2" in terminal.getvalue()
+
+
+def test_info_names_versions_runtime_models_and_hashes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert upperbodyseg.__version__ in out
+    assert "(in use)" in out
+    for name in ("person_detector", "person_segmenter"):
+        spec = upperbodyseg.models.spec.load_spec(name)
+        assert spec.sha256 in out
+
+
+def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
+    example = ROOT / "examples" / "astronaut.jpg"
+    out = tmp_path / "mask.png"
+    done = subprocess.run(
+        [sys.executable, "-m", "upperbodyseg", "segment", str(example), "-o", str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert read(out).shape == read(example).shape[:2]

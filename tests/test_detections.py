@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+
+from upperbodyseg.geometry import letterbox_geometry
+from upperbodyseg.postprocess.detections import decode_detections, non_maximum_suppression
+
+FRAME = (360, 640)
+FIT = letterbox_geometry(FRAME, 192)  # 192 x 108, 42 rows down
+
+
+def output(*cells: tuple[int, int, float, float, float, float, float]) -> np.ndarray:
+    grid = np.zeros((24, 24, 5), np.float32)
+    grid[..., 1:] = 10
+    for row, column, *values in cells:
+        grid[row, column] = values
+    return grid
+
+
+def test_no_cell_above_the_threshold_is_nobody() -> None:
+    assert decode_detections(output((3, 3, 0.2, 5, 5, 5, 5)), 8, FIT, FRAME, 0.3) == ()
+
+
+def test_a_cell_becomes_a_box_in_frame_pixels() -> None:
+    # The cell's centre is (100, 92) in the square, (333.3, 166.7) in the frame.
+    (person,) = decode_detections(output((11, 12, 0.9, 30, 20, 40, 30)), 8, FIT, FRAME, 0.3)
+    np.testing.assert_allclose(person.box, [233.33, 100, 466.67, 266.67], atol=0.1)
+    assert person.score == np.float32(0.9)
+
+
+def test_boxes_are_cut_to_the_frame_and_those_outside_dropped() -> None:
+    found = decode_detections(
+        output((11, 12, 0.9, 500, 500, 500, 500), (0, 0, 0.8, 3, 3, 3, 3)), 8, FIT, FRAME, 0.3
+    )
+    assert [p.box for p in found] == [(0.0, 0.0, 640.0, 360.0)]
+
+
+def test_of_boxes_on_one_person_the_best_is_kept_first() -> None:
+    found = decode_detections(
+        output((11, 12, 0.6, 30, 20, 40, 30), (11, 13, 0.9, 38, 20, 32, 30), (11, 3, 0.7, 10, 10, 10, 10)),
+        8,
+        FIT,
+        FRAME,
+        0.3,
+    )
+    assert [round(p.score, 2) for p in found] == [0.9, 0.7]
+
+
+def test_suppression_keeps_boxes_that_overlap_little() -> None:
+    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [1, 0, 11, 10]], np.float32)
+    scores = np.array([0.5, 0.9, 0.4], np.float32)
+    assert non_maximum_suppression(boxes, scores, 0.5) == [1, 0]

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from upperbodyseg import InputError
+from upperbodyseg.geometry import Region
+from upperbodyseg.postprocess.mask import (
+    MAX_BLUR_SIGMA,
+    blur_mask,
+    check_blur_sigma,
+    compose_mask,
+    probability_to_mask,
+)
+
+
+def test_certain_probabilities_become_exactly_0_and_255() -> None:
+    probability = np.array([0, 0.04, 0.5, 0.96, 1], np.float32)
+    np.testing.assert_array_equal(probability_to_mask(probability), [0, 0, 128, 255, 255])
+
+
+def test_the_scale_between_is_rising_and_soft() -> None:
+    mask = probability_to_mask(np.linspace(0, 1, 1001, dtype=np.float32)).astype(int)
+    assert (np.diff(mask) >= 0).all()
+    assert len(np.unique(mask)) == 256
+
+
+def test_parts_lie_where_their_regions_are() -> None:
+    one = np.ones((16, 16, 1), np.float32)
+    mask = compose_mask([(Region(10, 4, 30, 20), one)], (40, 50))
+    assert mask.dtype == np.uint8
+    expected = np.zeros((40, 50), np.uint8)
+    expected[4:20, 10:30] = 255
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_where_regions_meet_the_higher_value_counts() -> None:
+    one, none = np.ones((8, 8), np.float32), np.zeros((8, 8), np.float32)
+    for parts in (
+        [(Region(0, 0, 20, 20), one), (Region(10, 0, 30, 20), none)],
+        [(Region(10, 0, 30, 20), none), (Region(0, 0, 20, 20), one)],
+    ):
+        assert (compose_mask(parts, (20, 30))[:, :20] == 255).all()
+
+
+def test_edges_stay_soft_when_grown() -> None:
+    half = np.zeros((16, 16), np.float32)
+    half[:, 8:] = 1
+    row = compose_mask([(Region(0, 0, 160, 160), half)], (160, 160))[80].astype(int)
+    assert (np.diff(row) >= 0).all()
+    assert ((row > 0) & (row < 255)).sum() >= 8
+
+
+def test_no_sigma_no_blur() -> None:
+    mask = np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8)
+    np.testing.assert_array_equal(blur_mask(mask, 0), mask)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2.0, 4.0, 4.5, 9.0, 25.0])
+def test_the_blur_is_gaussian(sigma: float) -> None:
+    mask = np.zeros((240, 320), np.uint8)
+    mask[:, 160:] = 255
+    row = blur_mask(mask, sigma)[120].astype(float) / 255
+    # A step blurred by a Gaussian is its integral, the error function.
+    expected = [(1 + math.erf((x + 0.5 - 160) / (sigma * math.sqrt(2)))) / 2 for x in range(320)]
+    # Below a pixel the kernel is too coarse to follow it closely.
+    np.testing.assert_allclose(row, expected, atol=0.07 if sigma < 1 else 0.035)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 3.0, 12.0, 300.0, MAX_BLUR_SIGMA])
+def test_flat_masks_stay_flat_up_to_the_frames_edge(sigma: float) -> None:
+    full = np.full((50, 70), 255, np.uint8)
+    np.testing.assert_array_equal(blur_mask(full, sigma), full)
+    np.testing.assert_array_equal(blur_mask(full * 0, sigma), full * 0)
+
+
+def test_a_higher_sigma_is_smoother() -> None:
+    mask = (np.random.default_rng(1).random((120, 160)) > 0.5).astype(np.uint8) * 255
+    variances = [blur_mask(mask, s).astype(float).var() for s in (0, 0.5, 1, 2, 4, 6, 12)]
+    assert variances == sorted(variances, reverse=True)
+
+
+def test_blur_leaves_its_input_alone() -> None:
+    mask = np.zeros((30, 30), np.uint8)
+    cv2.circle(mask, (15, 15), 8, 255, -1)
+    before = mask.copy()
+    blur_mask(mask, 2)
+    np.testing.assert_array_equal(mask, before)
+
+
+@pytest.mark.parametrize(
+    "sigma", [float("nan"), float("inf"), -0.1, -1, MAX_BLUR_SIGMA + 1, None, "1", True, [1.0], 1 + 2j]
+)
+def test_impossible_sigmas_are_refused(sigma: object) -> None:
+    with pytest.raises(InputError, match="blur_sigma"):
+        check_blur_sigma(sigma)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sigma", [0, 0.5, 3, np.float32(2), np.int64(4)])
+def test_any_number_is_a_sigma(sigma: float) -> None:
+    assert check_blur_sigma(sigma) == float(sigma)

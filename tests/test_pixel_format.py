@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from frames import bgr_to_yuv, make_frame, make_yuv_frame, yuv_to_bgr
+from numpy.typing import NDArray
+
+from upperbodyseg import ImageBuffer, ImageTooLargeError, ImageType, InputError
+from upperbodyseg.geometry import Region
+from upperbodyseg.preprocess.pixel_format import open_frame
+
+LIMIT = 10_000_000
+YUV = [t for t in ImageType if t.is_yuv]
+SIZES = [(64, 48), (65, 48), (64, 47), (63, 49), (2, 2), (1, 1), (3, 1), (1, 4)]
+
+
+def difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int_]:
+    assert a.shape == b.shape
+    return np.abs(a.astype(int) - b.astype(int))
+
+
+@pytest.mark.parametrize("padding", [0, 1, 5, 16])
+@pytest.mark.parametrize("image_type", ImageType)
+def test_conversion_agrees_with_the_standard(
+    image_type: ImageType, padding: int, astronaut: NDArray[np.uint8]
+) -> None:
+    bgr = astronaut[40:104, 180:260]
+    frame = open_frame(make_frame(bgr, image_type, padding), image_type, LIMIT)
+    got = frame.read_bgr(frame.whole, *bgr.shape[:2])
+    if image_type.is_yuv:
+        # Chroma is interpolated where the reference repeats it, so edges differ; flat parts don't.
+        levels = difference(got, yuv_to_bgr(*bgr_to_yuv(bgr)))
+        assert levels.mean() < 1.5
+        assert np.median(levels) <= 1
+    else:
+        np.testing.assert_array_equal(got, bgr)
+
+
+@pytest.mark.parametrize("image_type", YUV)
+def test_saturated_colours_agree_with_the_standard(image_type: ImageType) -> None:
+    corners = np.array([[b, g, r] for b in (0, 255) for g in (0, 255) for r in (0, 255)], np.uint8)
+    for colour in corners:
+        bgr = np.full((6, 4, 3), colour, np.uint8)
+        frame = open_frame(make_frame(bgr, image_type), image_type, LIMIT)
+        assert difference(frame.read_bgr(frame.whole, 6, 4), bgr).max() <= 2
+
+
+@pytest.mark.parametrize("image_type", YUV)
+def test_every_code_agrees_with_the_standard(image_type: ImageType) -> None:
+    rng = np.random.default_rng(5)
+    for y, u, v in rng.integers(0, 256, (300, 3)):
+        planes = np.full((4, 4), y, np.uint8), np.full((2, 2), u, np.uint8), np.full((2, 2), v, np.uint8)
+        frame = open_frame(make_yuv_frame(*planes, image_type), image_type, LIMIT)
+        assert difference(frame.read_bgr(frame.whole, 4, 4), yuv_to_bgr(*planes)).max() <= 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("image_type", ImageType)
+def test_any_size_is_read_whole(
+    image_type: ImageType, size: tuple[int, int], astronaut: NDArray[np.uint8]
+) -> None:
+    width, height = size
+    bgr = cv2.GaussianBlur(astronaut, (0, 0), 3)[100 : 100 + height, 200 : 200 + width]
+    frame = open_frame(make_frame(bgr, image_type, padding=3), image_type, LIMIT)
+    got = frame.read_bgr(frame.whole, 16, 16)
+    expected = cv2.resize(
+        yuv_to_bgr(*bgr_to_yuv(bgr)) if image_type.is_yuv else bgr,
+        (16, 16),
+        interpolation=cv2.INTER_AREA if height * width > 256 else cv2.INTER_LINEAR,
+    )
+    assert difference(got, expected).mean() < 2.5
+
+
+@pytest.mark.parametrize(("zoom", "mean", "worst"), [(1, 1.0, 8), (3, 0.6, 3)])
+@pytest.mark.parametrize("image_type", YUV)
+def test_resizing_planes_first_gives_the_picture_that_converting_first_does(
+    image_type: ImageType, zoom: int, mean: float, worst: int, astronaut: NDArray[np.uint8]
+) -> None:
+    bgr = cv2.resize(astronaut[:511], None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    region = Region(60 * zoom, 20 * zoom, 500 * zoom, 511 * zoom)
+    frame = open_frame(make_frame(bgr, image_type), image_type, LIMIT)
+    got = frame.read_bgr(region, 256, 256)
+    full = yuv_to_bgr(*bgr_to_yuv(bgr))[20 * zoom : 511 * zoom, 60 * zoom : 500 * zoom]
+    expected = cv2.resize(full, (256, 256), interpolation=cv2.INTER_AREA)
+    levels = difference(got, expected)
+    assert levels.mean() < mean
+    assert np.percentile(levels, 99) <= worst
+
+
+@pytest.mark.parametrize("image_type", ImageType)
+def test_regions_are_cut_where_they_are(image_type: ImageType) -> None:
+    bgr = np.zeros((40, 60, 3), np.uint8)
+    bgr[10:30, 20:50] = (40, 90, 200)
+    frame = open_frame(make_frame(bgr, image_type, padding=7), image_type, LIMIT)
+    inside = frame.read_bgr(Region(20, 10, 50, 30), 8, 8)
+    assert difference(inside, np.full_like(inside, (40, 90, 200))).max() <= 3
+    assert frame.read_bgr(Region(0, 30, 60, 40), 8, 8).max() <= 3
+
+
+@pytest.mark.parametrize("image_type", ImageType)
+def test_padding_is_not_looked_at(image_type: ImageType, astronaut: NDArray[np.uint8]) -> None:
+    bgr = astronaut[:31, :45]
+    pictures = []
+    for filler in (0, 255):
+        frame = open_frame(make_frame(bgr, image_type, 9, filler), image_type, LIMIT)
+        pictures.append(frame.read_bgr(frame.whole, 30, 44))
+    np.testing.assert_array_equal(*pictures)
+
+
+@pytest.mark.parametrize("image_type", ImageType)
+def test_one_byte_less_than_needed_is_refused(image_type: ImageType, astronaut: NDArray[np.uint8]) -> None:
+    for height, width in ((8, 6), (7, 5)):
+        whole = make_frame(astronaut[:height, :width], image_type, padding=4)
+        assert whole.data is not None
+        if image_type is ImageType.I420:
+            row, needed = (whole.step + 1) // 2, (width + 1) // 2
+        elif image_type.is_yuv:
+            row, needed = whole.step, 2 * ((width + 1) // 2)
+        else:
+            row, needed = whole.step, width * image_type.channels
+        # Rows up to the last pixel are enough; the last row's padding may be missing.
+        least = whole.data_size - (row - needed)
+        fields = {"width": width, "height": height, "step": whole.step, "channels": whole.channels}
+        buffer = ImageBuffer(**fields, data=whole.data[:least])  # type: ignore[arg-type]
+        assert open_frame(buffer, image_type, LIMIT).width == width
+        with pytest.raises(InputError, match="bytes"):
+            open_frame(
+                ImageBuffer(**fields, data=whole.data[: least - 1]),  # type: ignore[arg-type]
+                image_type,
+                LIMIT,
+            )
+
+
+def test_luma_rows_alone_are_no_420_frame() -> None:
+    buffer = ImageBuffer.view(np.zeros((48, 64), np.uint8))
+    with pytest.raises(InputError, match="image_type=") as caught:
+        open_frame(buffer, ImageType.YUV_420_888, LIMIT)
+    assert "4608" in str(caught.value)
+
+
+def test_chroma_pairs_need_an_even_step() -> None:
+    buffer = ImageBuffer(width=5, height=2, step=5, channels=1, data=bytes(100))
+    with pytest.raises(InputError, match="chroma row of 3 pairs takes 6"):
+        open_frame(buffer, ImageType.NV12, LIMIT)
+    assert open_frame(buffer, ImageType.I420, LIMIT).planes[1].shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("channels", "image_type"),
+    [
+        (1, ImageType.BGR_888),
+        (4, ImageType.RGB_888),
+        (3, ImageType.RGBA_8888),
+        (3, ImageType.YUV_420_888),
+        (2, ImageType.BGRA_8888),
+    ],
+)
+def test_another_layouts_channels_are_refused(channels: int, image_type: ImageType) -> None:
+    buffer = ImageBuffer(width=8, height=8, channels=channels, data=bytes(8 * 8 * 4))
+    with pytest.raises(InputError, match=f"the frame has {channels}"):
+        open_frame(buffer, image_type, LIMIT)
+
+
+def test_what_is_no_frame_is_refused() -> None:
+    good = ImageBuffer.view(np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(InputError, match="empty"):
+        open_frame(ImageBuffer(), ImageType.BGR_888, LIMIT)
+    with pytest.raises(InputError, match=r"ImageBuffer\.view"):
+        open_frame(np.zeros((4, 4, 3), np.uint8), ImageType.BGR_888, LIMIT)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="BGR_888"):
+        open_frame(good, 99, LIMIT)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="BGR_888"):
+        open_frame(good, None, LIMIT)  # type: ignore[arg-type]
+
+
+def test_too_many_pixels_are_refused_by_their_number_alone() -> None:
+    row = np.zeros(3_000_000, np.uint8)
+    # A picture of 10^6 rows that all are the same memory: reading it would take for ever.
+    array = np.lib.stride_tricks.as_strided(row, (1000, 1000, 3), (3000, 3, 1))
+    with pytest.raises(ImageTooLargeError, match="max_pixels"):
+        open_frame(ImageBuffer.view(array), ImageType.BGR_888, 999_999)
+    assert open_frame(ImageBuffer.view(array), ImageType.BGR_888, 1_000_000).height == 1000
+    with pytest.raises(ImageTooLargeError, match="a side"):
+        open_frame(
+            ImageBuffer(width=40_000, height=1, channels=3, data=bytes(120_000)), ImageType.BGR_888, LIMIT
+        )

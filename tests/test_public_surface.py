@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import upperbodyseg
+
+PACKAGE = Path(upperbodyseg.__file__).parent
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_names_that_were_promised_are_there() -> None:
+    promised = (
+        "UpperBodySegmenter SegmenterOptions ImageType ImageBuffer FrameInput SegmentationOutput "
+        "segment UpperBodySegError InputError ModelError EngineStateError"
+    )
+    assert set(promised.split()) <= set(upperbodyseg.__all__)
+    assert all(hasattr(upperbodyseg, name) for name in upperbodyseg.__all__)
+    assert upperbodyseg.__all__ == sorted(upperbodyseg.__all__)
+
+
+def test_image_types_are_the_originals_then_ours() -> None:
+    assert [t.name for t in upperbodyseg.ImageType] == [
+        "BGR_888",
+        "RGB_888",
+        "YUV_420_888",
+        "RGBA_8888",
+        "BGRA_8888",
+        "NV12",
+        "I420",
+    ]
+
+
+def test_errors_are_one_family() -> None:
+    errors = [
+        value
+        for name in upperbodyseg.__all__
+        if isinstance(value := getattr(upperbodyseg, name), type) and issubclass(value, Exception)
+    ]
+    assert len(errors) == 8
+    assert all(issubclass(e, upperbodyseg.UpperBodySegError) for e in errors)
+    assert issubclass(upperbodyseg.InputError, ValueError)
+    assert issubclass(upperbodyseg.ImageTooLargeError, upperbodyseg.InputError)
+    assert issubclass(upperbodyseg.EngineStateError, RuntimeError)
+
+
+def test_every_public_thing_is_documented() -> None:
+    for name in upperbodyseg.__all__:
+        thing = getattr(upperbodyseg, name)
+        if name == "__version__":
+            continue
+        assert thing.__doc__, name
+        for member, value in vars(thing).items() if isinstance(thing, type) else ():
+            if not member.startswith("_") and (callable(value) or isinstance(value, (property, classmethod))):
+                assert value.__doc__, f"{name}.{member}"
+
+
+def test_importing_loads_no_runtime_no_training_stack_and_no_extra() -> None:
+    loaded = run("import sys, upperbodyseg; print(*sys.modules)").split()
+    heavy = {
+        "torch",
+        "tensorflow",
+        "tflite_runtime",
+        "ai_edge_litert",
+        "skimage",
+        "scipy",
+        "pytest",
+        "training",
+    }
+    assert heavy.isdisjoint({name.split(".")[0] for name in loaded})
+
+
+def test_segmentation_needs_no_network() -> None:
+    out = run(
+        "import sys\n"
+        "from skimage import data\n"
+        "picture = data.astronaut()\n"
+        "def refuse(event, args):\n"
+        "    if event.startswith('socket.'): raise AssertionError(event)\n"
+        "sys.addaudithook(refuse)\n"
+        "import socket\n"
+        "try: socket.socket()\n"
+        "except AssertionError: pass\n"
+        "else: raise SystemExit('sockets are not blocked')\n"
+        "from upperbodyseg import ImageType, segment\n"
+        "print(segment(picture, ImageType.RGB_888).mean() > 20)\n"
+    )
+    assert out.strip() == "True"
+
+
+# What each part may import of ours: arrows point one way.
+BASE = {"types", "errors", "geometry"}
+ALLOWED = {
+    "errors": set(),
+    "types": {"errors"},
+    "geometry": set(),
+    "c_structs": BASE,
+    "metrics": {"errors"},
+    "preprocess": BASE | {"preprocess"},
+    "models": BASE | {"models"},
+    "postprocess": BASE | {"postprocess"},
+    "engine": BASE | {"preprocess", "models", "postprocess"},
+    "cli": BASE | {"cli", "engine", "models", "postprocess", ""},
+    "__main__": {"cli"},
+    "__init__": {"engine", "errors", "types"},
+}
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(file: Path) -> None:
+    part = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "absolute imports only"
+            names = [node.module or ""]
+        for name in names:
+            assert name.split(".")[0] != "training"
+            if name.split(".")[0] == "upperbodyseg":
+                imported = ([*name.split("."), ""])[1]
+                assert imported in ALLOWED[part], f"{part} must not import {imported}"
