@@ -1,0 +1,87 @@
+"""Latency: ``pytest benchmarks`` (add ``--benchmark-json FILE`` to keep the figures).
+
+One thread everywhere. Ratios within one run say more than times: machines differ, and so does
+what else they are doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pytest_benchmark.fixture import BenchmarkFixture
+from skimage import data
+
+from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, available_runtimes
+from upperbodyseg.models.spec import DETECTOR, SEGMENTER, load_spec, load_weights
+
+SIZES = {"640x480": (480, 640), "1280x720": (720, 1280), "1920x1080": (1080, 1920)}
+
+
+def webcam_picture(height: int, width: int) -> NDArray[np.uint8]:
+    """One person, waist up, in the middle of a landscape frame; BGR."""
+    frame = np.full((height, width, 3), (150, 140, 130), np.uint8)
+    side = height * 9 // 10 // 2 * 2
+    person = cv2.resize(np.ascontiguousarray(data.astronaut()[..., ::-1]), (side, side))
+    left = (width - side) // 2
+    frame[height - side :, left : left + side] = person
+    return frame
+
+
+def in_layout(bgr: NDArray[np.uint8], image_type: ImageType) -> ImageBuffer:
+    """The picture in a layout; of the 4:2:0 ones by way of OpenCV's I420."""
+    codes = {
+        ImageType.RGB_888: cv2.COLOR_BGR2RGB,
+        ImageType.RGBA_8888: cv2.COLOR_BGR2RGBA,
+        ImageType.BGRA_8888: cv2.COLOR_BGR2BGRA,
+    }
+    if image_type is ImageType.BGR_888:
+        array = bgr
+    elif not image_type.is_yuv:
+        array = cv2.cvtColor(bgr, codes[image_type])
+    else:
+        height, width = bgr.shape[:2]
+        array = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420)
+        if image_type is not ImageType.I420:
+            u, v = array[height:].reshape(2, -1)
+            pairs = (v, u) if image_type is ImageType.YUV_420_888 else (u, v)
+            array[height:] = np.stack(pairs, -1).reshape(-1, width)
+    return ImageBuffer.view(array, image_type=image_type)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_opencv_thread() -> Iterator[None]:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("name", [DETECTOR, SEGMENTER])
+@pytest.mark.benchmark(group="model alone")
+def test_model(benchmark: BenchmarkFixture, name: str, runtime: str) -> None:
+    if runtime not in available_runtimes():
+        pytest.skip(f"{runtime} is not installed")
+    spec = load_spec(name)
+    interpreter = Interpreter(spec, load_weights(spec), runtime=runtime)
+    _, height, width, _ = spec.input_shape
+    picture = cv2.resize(data.astronaut(), (width, height))
+    output = benchmark(interpreter.run, picture)
+    assert output.shape == spec.output_shape[1:]
+
+
+@pytest.mark.parametrize("image_type", ImageType, ids=lambda t: t.name)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.benchmark(group="whole frame")
+def test_frame(benchmark: BenchmarkFixture, size: str, image_type: ImageType) -> None:
+    frame = FrameInput(in_layout(webcam_picture(*SIZES[size]), image_type), 0, image_type)
+    with UpperBodySegmenter(SegmenterOptions(num_threads=1)) as engine:
+        output = benchmark(engine.process, frame)
+    assert output.mask.shape == SIZES[size]
+    assert output.persons
+    benchmark.extra_info["timings_ms"] = dict(output.timings_ms)
