@@ -25,7 +25,7 @@ from training.networks import Detector, Segmenter
 
 PHASES = {
     "segmenter": "60000x160,24000x256",
-    "detector": "60000x192",
+    "detector": "100000x192",
 }
 
 

@@ -1,0 +1,118 @@
+"""The training's samples, on pictures made here: no data folder, no PyTorch."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from training.data import MAX_BOXES, Library, background_files, load_library, samples
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of the real one's layout: discs for people, noise for rooms."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(3)
+    rows, boxes = [], []
+
+    def save(name: str, picture: np.ndarray) -> str:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), picture)
+        return name
+
+    def add(file: str, mask: str, kind: str, split: str) -> None:
+        rows.append({"file": file, "mask": mask, "set": kind, "split": split})
+
+    for kind, split in (("picsart", "train"), ("coco", "train"), ("ccp", "train"), ("coco", "val")):
+        picture = rng.integers(0, 256, (120, 100, 3), dtype=np.uint8)
+        mask = np.zeros((120, 100), np.uint8)
+        cv2.circle(mask, (50, 60), 30, 255, -1)
+        if kind == "coco":
+            mask[:, :10] = 128
+        file = save(f"people/{kind}/images/{split}.png", picture)
+        add(file, save(f"people/{kind}/masks/{split}.png", mask), kind, split)
+        boxes.append([file, 20, 30, 81, 91, "annotation"])
+    for kind in ("viton", "headshots", "headshots-caps"):
+        cut = rng.integers(0, 256, (60, 50, 4), dtype=np.uint8)
+        cut[..., 3] = 0
+        cv2.circle(cut, (25, 30), 20, (90, 90, 200, 255), -1)
+        add(save(f"cutouts/{kind}/a.png", cut), "alpha channel", kind, "train")
+    for i in range(10):
+        room = rng.integers(0, 256, (90, 160, 3), dtype=np.uint8)
+        add(save(f"backgrounds/houses/images/{i}.png", room), "", "houses", "train")
+    with open(root / "manifest.csv", "w", newline="") as f:
+        writer = csv.DictWriter(f, ["file", "mask", "set", "split"])
+        writer.writeheader()
+        writer.writerows(rows)
+    with open(root / "boxes.csv", "w", newline="") as f:
+        writer_ = csv.writer(f)
+        writer_.writerow(["file", "x_min", "y_min", "x_max", "y_max", "source"])
+        writer_.writerows(boxes)
+    return root
+
+
+@pytest.fixture(scope="module")
+def library(folder: Path) -> Library:
+    return load_library(folder)
+
+
+def test_every_fifth_people_free_picture_is_held_out(folder: Path) -> None:
+    held_out = background_files(folder, held_out=True)
+    assert [Path(f).stem for f in held_out] == ["4", "9"]
+    assert set(held_out).isdisjoint(background_files(folder, held_out=False))
+
+
+def test_val_and_held_out_pictures_are_not_loaded(library: Library) -> None:
+    assert {k: len(v) for k, v in library.people.items()} == {"picsart": 1, "coco": 1, "ccp": 1}
+    assert len(library.backgrounds["houses"]) == 8
+
+
+def test_128_is_ignored_and_no_person(library: Library) -> None:
+    (scene,) = library.people["coco"]
+    assert scene.ignore is not None
+    assert scene.ignore[:, :10].all()
+    assert not scene.alpha[:, :10].any()
+
+
+def test_segmenter_samples(library: Library) -> None:
+    stream = samples(library, "segmenter", 64, seed=1)
+    seen = [next(stream) for _ in range(120)]
+    for bgr, alpha, weight in seen:
+        assert (bgr.shape, alpha.shape, weight.shape) == ((64, 64, 3), (64, 64), (64, 64))
+        assert bgr.dtype == alpha.dtype == weight.dtype == np.uint8
+    assert any((a == 0).all() for _, a, _ in seen)
+    assert any((a == 255).any() for _, a, _ in seen)
+    assert any((w == 0).any() for _, _, w in seen)
+
+
+def test_detector_samples_box_what_their_mask_shows(library: Library) -> None:
+    stream = samples(library, "detector", 96, seed=1)
+    some = False
+    for _ in range(120):
+        bgr, boxes, alpha, ignore = next(stream)
+        assert (bgr.shape, boxes.shape) == ((96, 96, 3), (MAX_BOXES, 4))
+        assert alpha.shape == ignore.shape == (12, 12)
+        real = boxes[(boxes != 0).any(1)]
+        assert (real[:, 2:] > real[:, :2]).all()
+        assert real.min(initial=0) >= 0
+        assert real.max(initial=0) <= 96
+        inside = np.zeros((96, 96), bool)
+        for x0, y0, x1, y1 in real.round().astype(int):
+            inside[max(y0 - 8, 0) : y1 + 8, max(x0 - 8, 0) : x1 + 8] = True
+        person = cv2.resize(np.where(ignore > 0, 0, alpha), (96, 96), interpolation=cv2.INTER_NEAREST) > 200
+        assert not (person & ~inside).any()
+        some = some or len(real) > 1
+    assert some
+
+
+def test_the_same_seed_gives_the_same_samples(library: Library) -> None:
+    for network, size in (("segmenter", 64), ("detector", 96)):
+        one, two = (samples(library, network, size, seed=7) for _ in range(2))
+        for _ in range(10):
+            for a, b in zip(next(one), next(two), strict=True):
+                np.testing.assert_array_equal(a, b)

@@ -1,0 +1,141 @@
+"""Model cards: ``python -m training.card DATA`` measures the shipped weights and writes them.
+
+Each card stands beside its ``.tflite`` file and states what the file is, what it was trained on
+under which terms, how it scores and what it is known to get wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.accuracy import markdown, measure
+from upperbodyseg.models.spec import DETECTOR, SEGMENTER, WEIGHTS, ModelSpec, load_spec
+
+WHAT = {
+    DETECTOR: "Finds people in a whole frame, as boxes.",
+    SEGMENTER: "Says for every pixel of a region round a person how likely it shows a person.",
+}
+INPUT = {
+    DETECTOR: "the whole frame, letterboxed into a square with grey (114) bars",
+    SEGMENTER: "a region round one or several people, stretched to a square",
+}
+OUTPUT = {
+    DETECTOR: "a cell of {stride} x {stride} input pixels: score 0-1 (the IoU its box is expected to have "
+    "with a person), then the distances in input pixels from the cell's centre to the box's left, top, "
+    "right and bottom edge; a find counts from score {score_threshold} on",
+    SEGMENTER: "probability 0-1 that the pixel shows a person",
+}
+
+# Facts of the data folder's own description; the counts come from its manifest.
+SOURCES = (
+    (
+        "people/picsart",
+        "selfies and portraits with masks",
+        "2018 PicsArt hackathon set; terms unknown",
+    ),
+    (
+        "people/coco",
+        "COCO val2017 photos with people; masks and boxes",
+        "annotations CC BY 4.0; photos from Flickr, each under its own licence (below)",
+    ),
+    (
+        "people/ccp",
+        "street fashion with masks, at low weight",
+        "Clothing Co-Parsing; repository Apache-2.0, photos unclear",
+    ),
+    ("cutouts/viton", "women, upper body, studio, as cut-outs", "VITON; licence unknown"),
+    ("cutouts/headshots", "men, head and shoulders, as cut-outs", "league photos; no licence"),
+    ("backgrounds/houses", "rooms without people", "Houses data set (Ahmed and Moustafa, 2016); no licence"),
+    ("backgrounds/coco", "COCO photos without people", "COCO; per photo"),
+    ("backgrounds/davis", "DAVIS-2016 frames without people", "CC BY 4.0"),
+    ("backgrounds/dghant", "landscapes without people", "none stated"),
+)
+
+LIMITS = """\
+- The women among the cut-outs are fashion models, the men athletes; headsets, wheelchairs, children,
+  darkness and side views are rare. Expect worse masks there.
+- A held object counts as person in the portraits and mostly not in the COCO pictures, so the
+  segmenter is of two minds about it.
+- COCO's hand-drawn outlines are coarse; edges learnt from them are softer than those of portraits.
+- Not made for, and not to be used for, telling who somebody is."""
+
+
+def provenance(data: Path) -> str:
+    with open(data / "manifest.csv", newline="", encoding="utf-8") as f:
+        rows = [r for r in csv.DictReader(f) if r["split"] == "train"]
+    lines = ["| pictures | number | origin and licence |", "|---|---|---|"]
+    for folder, what, licence in SOURCES:
+        number = sum(r["file"].startswith(folder) for r in rows)
+        if folder.startswith("backgrounds/"):
+            number -= number // 5  # every fifth is held out
+        lines.append(f"| {what} | {number:,} | {licence} |")
+    names = {
+        "1": "CC BY-NC-SA",
+        "2": "CC BY-NC",
+        "3": "CC BY-NC-ND",
+        "4": "CC BY",
+        "5": "CC BY-SA",
+        "6": "CC BY-ND",
+        "7": "none known",
+    }
+    coco = Counter(r["licence"].rsplit("-", 1)[-1] for r in rows if r["file"].startswith("people/coco"))
+    lines.append("")
+    lines.append(
+        "Licences of the COCO photos with people: "
+        + ", ".join(f"{n:,} {names.get(k, k)}" for k, n in sorted(coco.items()))
+        + "."
+    )
+    return "\n".join(lines)
+
+
+def card(spec: ModelSpec, sources: str, scores: str) -> str:
+    _, height, width, _ = spec.input_shape
+    values = {"stride": spec.stride, "score_threshold": spec.score_threshold}
+    return f"""# {spec.name}, version {spec.version}
+
+{WHAT[spec.name]} Trained for upperbodyseg from the ImageNet weights of EfficientNet-Lite0
+(Apache-2.0); the recipe is in `training/README.md`. The file is licensed as the package is, Apache-2.0;
+whether training on the pictures below restricts its use is for the user to judge.
+
+| | |
+|---|---|
+| file | `{spec.path.name}`, {spec.path.stat().st_size:,} bytes, {spec.parameters:,} parameters as float16 |
+| sha256 | `{spec.sha256}` |
+| input | `{list(spec.input_shape)}` float32, NHWC, BGR, 0-255: {INPUT[spec.name]} ({width} x {height}) |
+| output | `{list(spec.output_shape)}` float32: {OUTPUT[spec.name].format(**values)} |
+
+## Trained on
+
+Weights trained in part on pictures of unknown or non-commercial terms. Their origin and licence:
+
+{sources}
+
+## Scores
+
+Both models together, the whole frame in, blur_sigma 0.5, by `python -m benchmarks.accuracy`, on
+pictures that neither was trained on except where it says "all". Masks in the original SDK's
+protocol, in per cent.
+
+{scores}
+
+## Known limits
+
+{LIMITS}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv")
+    args = parser.parse_args()
+    scores, sources = markdown(measure(args.data)), provenance(args.data)
+    for name in (DETECTOR, SEGMENTER):
+        (WEIGHTS / f"{name}.md").write_text(card(load_spec(name), sources, scores), encoding="utf-8")
+    print(scores)
+
+
+if __name__ == "__main__":
+    main()
