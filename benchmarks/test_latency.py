@@ -6,6 +6,8 @@ what else they are doing.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import cv2
@@ -85,3 +87,16 @@ def test_frame(benchmark: BenchmarkFixture, size: str, image_type: ImageType) ->
     assert output.mask.shape == SIZES[size]
     assert output.persons
     benchmark.extra_info["timings_ms"] = dict(output.timings_ms)
+
+
+@pytest.mark.benchmark(group="import")
+@pytest.mark.parametrize("modules", ["cv2, numpy", "upperbodyseg"])
+def test_import(benchmark: BenchmarkFixture, modules: str) -> None:
+    """A new process each time: Python's own start is part of both figures."""
+    benchmark.pedantic(
+        subprocess.run,
+        ([sys.executable, "-c", f"import {modules}"],),
+        {"check": True},
+        rounds=7,
+        warmup_rounds=1,
+    )

@@ -33,6 +33,12 @@ def astronaut() -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="session")
+def portrait(astronaut: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Her head and shoulders, BGR 331 x 421, without the helmet, which may be hers or not."""
+    return astronaut[:331, :421]
+
+
+@pytest.fixture(scope="session")
 def webcam(astronaut: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The same person at a webcam's scale and format, BGR 360 x 640."""
     frame = np.full((360, 640, 3), (150, 140, 130), np.uint8)

@@ -18,19 +18,19 @@ def output(*cells: tuple[int, int, float, float, float, float, float]) -> np.nda
 
 
 def test_no_cell_above_the_threshold_is_nobody() -> None:
-    assert decode_detections(output((3, 3, 0.2, 5, 5, 5, 5)), 8, FIT, FRAME, 0.3) == ()
+    assert decode_detections(output((3, 3, 0.2, 5, 5, 5, 5)), 8, FIT, FRAME, 0.3, 0.3) == ()
 
 
 def test_a_cell_becomes_a_box_in_frame_pixels() -> None:
     # The cell's centre is (100, 92) in the square, (333.3, 166.7) in the frame.
-    (person,) = decode_detections(output((11, 12, 0.9, 30, 20, 40, 30)), 8, FIT, FRAME, 0.3)
+    (person,) = decode_detections(output((11, 12, 0.9, 30, 20, 40, 30)), 8, FIT, FRAME, 0.3, 0.3)
     np.testing.assert_allclose(person.box, [233.33, 100, 466.67, 266.67], atol=0.1)
     assert person.score == np.float32(0.9)
 
 
 def test_boxes_are_cut_to_the_frame_and_those_outside_dropped() -> None:
     found = decode_detections(
-        output((11, 12, 0.9, 500, 500, 500, 500), (0, 0, 0.8, 3, 3, 3, 3)), 8, FIT, FRAME, 0.3
+        output((11, 12, 0.9, 500, 500, 500, 500), (0, 0, 0.8, 3, 3, 3, 3)), 8, FIT, FRAME, 0.3, 0.3
     )
     assert [p.box for p in found] == [(0.0, 0.0, 640.0, 360.0)]
 
@@ -42,6 +42,7 @@ def test_of_boxes_on_one_person_the_best_is_kept_first() -> None:
         FIT,
         FRAME,
         0.3,
+        0.3,
     )
     assert [round(p.score, 2) for p in found] == [0.9, 0.7]
 
@@ -50,3 +51,11 @@ def test_suppression_keeps_boxes_that_overlap_little() -> None:
     boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [1, 0, 11, 10]], np.float32)
     scores = np.array([0.5, 0.9, 0.4], np.float32)
     assert non_maximum_suppression(boxes, scores, 0.5) == [1, 0]
+
+
+def test_a_certain_person_lowers_the_bar_for_the_others() -> None:
+    weak, strong = (11, 3, 0.3, 10, 10, 10, 10), (11, 12, 0.5, 30, 20, 40, 30)
+    assert decode_detections(output(weak), 8, FIT, FRAME, 0.4, 0.25) == ()
+    found = decode_detections(output(weak, strong), 8, FIT, FRAME, 0.4, 0.25)
+    assert [round(p.score, 2) for p in found] == [0.5, 0.3]
+    assert len(decode_detections(output(weak, strong), 8, FIT, FRAME, 0.4, 0.35)) == 1

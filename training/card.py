@@ -25,7 +25,8 @@ INPUT = {
 OUTPUT = {
     DETECTOR: "a cell of {stride} x {stride} input pixels: score 0-1 (the IoU its box is expected to have "
     "with a person), then the distances in input pixels from the cell's centre to the box's left, top, "
-    "right and bottom edge; a find counts from score {score_threshold} on",
+    "right and bottom edge; a frame shows people if a score reaches {score_threshold}, and then all "
+    "finds from {companion_threshold} on count",
     SEGMENTER: "probability 0-1 that the pixel shows a person",
 }
 
@@ -94,6 +95,7 @@ def provenance(data: Path) -> str:
 def card(spec: ModelSpec, sources: str, scores: str) -> str:
     _, height, width, _ = spec.input_shape
     values = {"stride": spec.stride, "score_threshold": spec.score_threshold}
+    values["companion_threshold"] = spec.companion_threshold
     return f"""# {spec.name}, version {spec.version}
 
 {WHAT[spec.name]} Trained for upperbodyseg from the ImageNet weights of EfficientNet-Lite0

@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("upperbodyseg/models/weights"))
     parser.add_argument("--version", default="1")
     parser.add_argument("--score-threshold", type=float, default=0.35, help="of the detector")
+    parser.add_argument("--companion-threshold", type=float, default=0.25, help="of the detector")
     args = parser.parse_args()
 
     import litert_torch
@@ -128,6 +129,7 @@ def main() -> None:
     if args.network == "detector":
         spec["stride"] = network.stride
         spec["score_threshold"] = args.score_threshold
+        spec["companion_threshold"] = args.companion_threshold
     file.with_suffix(".json").write_text(json.dumps(spec, indent=2) + "\n")
 
 

@@ -39,8 +39,9 @@ class SegmenterOptions:
         num_threads: threads of one inference, 1 or more.
         runtime: "ai-edge-litert", "tflite-runtime", or "auto" for the first of the two that is
             installed.
-        score_threshold: from which detector score on, 0-1, somebody counts as found; None is the
-            value the detector was measured with. Lower finds more people and more coat racks.
+        score_threshold: detector score, 0-1, that the best find in a frame must reach to count; the
+            others may stay below it by as much as the detector's description says. None is the value
+            the detector was measured with. Lower finds more people and more coat racks.
         max_pixels: frames with more pixels (width x height) are refused before anything is
             allocated.
         models_dir: folder with other weights of the same form; None for those of the package.
@@ -184,12 +185,15 @@ class UpperBodySegmenter:
         clock.lap("preprocess")
         output = self._detector.run(square)
         threshold = self.options.score_threshold
+        if threshold is None:
+            threshold = spec.score_threshold
         persons = decode_detections(
             output,
             spec.stride,
             fit,
             (frame.height, frame.width),
-            spec.score_threshold if threshold is None else threshold,
+            threshold,
+            threshold - (spec.score_threshold - spec.companion_threshold),
         )
         clock.lap("detection")
         return persons

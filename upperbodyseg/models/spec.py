@@ -31,7 +31,8 @@ class ModelSpec:
         output_shape: of the float32 output, batch first.
         parameters: number of weights.
         stride: input pixels a cell of the output (detector).
-        score_threshold: from which score on a find counts (detector).
+        score_threshold: score that the best find must reach (detector).
+        companion_threshold: score that suffices for the others once it does (detector).
     """
 
     name: str
@@ -43,6 +44,7 @@ class ModelSpec:
     parameters: int
     stride: int = 1
     score_threshold: float = 0.5
+    companion_threshold: float = 0.5
 
 
 def load_spec(name: str, folder: Path = WEIGHTS) -> ModelSpec:
@@ -65,6 +67,7 @@ def load_spec(name: str, folder: Path = WEIGHTS) -> ModelSpec:
             parameters=int(fields["parameters"]),
             stride=int(fields.get("stride", 1)),
             score_threshold=float(fields.get("score_threshold", 0.5)),
+            companion_threshold=float(fields.get("companion_threshold", 0.5)),
         )
     except FileNotFoundError as exc:
         raise ModelNotFoundError(

@@ -10,7 +10,7 @@ from upperbodyseg.types import DetectedPerson
 
 __all__ = ["NMS_IOU", "decode_detections", "non_maximum_suppression"]
 
-NMS_IOU = 0.5
+NMS_IOU = 0.6
 """Of two boxes that overlap by more than this IoU only the better one is kept."""
 
 MIN_SIDE = 2.0
@@ -49,8 +49,12 @@ def decode_detections(
     fit: Letterbox,
     frame_size: tuple[int, int],
     score_threshold: float,
+    companion_threshold: float,
 ) -> tuple[DetectedPerson, ...]:
     """Boxes of the people found.
+
+    Two thresholds (a hysteresis): where one person is certain, others nearby are likely, so that
+    a lower score is enough for them; a frame without anybody certain has nobody.
 
     Args:
         output: ``(h, w, 5)``, a cell: score 0-1, then the distances in input pixels from the
@@ -58,14 +62,15 @@ def decode_detections(
         stride: input pixels a cell.
         fit: how the frame lies in the input.
         frame_size: ``(height, width)`` of the frame.
-        score_threshold: from which score on a box counts, 0-1.
+        score_threshold: score, 0-1, that the best box must reach.
+        companion_threshold: score, 0-1, that suffices for the others once it does.
 
     Returns:
         Best first, in frame pixels, cut to the frame.
     """
-    rows, columns = np.nonzero(output[..., 0] >= score_threshold)
-    if not len(rows):
+    if output[..., 0].max() < score_threshold:
         return ()
+    rows, columns = np.nonzero(output[..., 0] >= min(companion_threshold, score_threshold))
     found = output[rows, columns]
     centre = (np.stack([columns, rows], 1).astype(np.float32) + 0.5) * stride
     boxes = fit.to_frame(np.concatenate([centre - found[:, 1:3], centre + found[:, 3:5]], 1))
