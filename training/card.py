@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -96,6 +97,11 @@ def card(spec: ModelSpec, sources: str, scores: str) -> str:
     _, height, width, _ = spec.input_shape
     values = {"stride": spec.stride, "score_threshold": spec.score_threshold}
     values["companion_threshold"] = spec.companion_threshold
+    recipe = json.loads(spec.path.with_suffix(".json").read_text(encoding="utf-8"))["recipe"]
+    phases = ", then ".join(
+        f"{int(n):,} samples at {size} x {size}"
+        for n, size in (phase.split("x") for phase in recipe["phases"].split(","))
+    )
     return f"""# {spec.name}, version {spec.version}
 
 {WHAT[spec.name]} Trained for upperbodyseg from the ImageNet weights of EfficientNet-Lite0
@@ -107,6 +113,9 @@ whether training on the pictures below restricts its use is for the user to judg
 | file | `{spec.path.name}`, {spec.path.stat().st_size:,} bytes, {spec.parameters:,} parameters as float16 |
 | sha256 | `{spec.sha256}` |
 | input | `{list(spec.input_shape)}` float32, NHWC, BGR, 0-255: {INPUT[spec.name]} ({width} x {height}) |
+| recipe | {phases}; AdamW, batch {recipe["batch"]}, learning rate {recipe["learning_rate"]} \
+falling to 0 along a cosine; the weights' exponential moving average; seed {recipe["seed"]}, PyTorch \
+{recipe["torch"]} on {recipe["device"]} |
 | output | `{list(spec.output_shape)}` float32: {OUTPUT[spec.name].format(**values)} |
 
 ## Trained on

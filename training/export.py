@@ -125,6 +125,7 @@ def main() -> None:
         "input_shape": [int(n) for n in i["shape"]],
         "output_shape": [int(n) for n in o["shape"]],
         "parameters": sum(p.numel() for p in network.parameters()),
+        "recipe": json.loads((args.run / "recipe.json").read_text()),
     }
     if args.network == "detector":
         spec["stride"] = network.stride

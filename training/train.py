@@ -91,7 +91,8 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    phases = [tuple(map(int, p.split("x"))) for p in (args.phases or PHASES[args.network]).split(",")]
+    schedule = args.phases or PHASES[args.network]
+    phases = [tuple(map(int, p.split("x"))) for p in schedule.split(",")]
     total = sum(n for n, _ in phases)
 
     network: torch.nn.Module = Segmenter() if args.network == "segmenter" else Detector()
@@ -105,6 +106,15 @@ def main() -> None:
     average = Average(network)
     seen = step = 0
     args.out.mkdir(parents=True, exist_ok=True)
+    recipe = {
+        "phases": schedule,
+        "batch": args.batch,
+        "learning_rate": args.lr,
+        "seed": args.seed,
+        "torch": torch.__version__,
+        "device": device,
+    }
+    (args.out / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
     checkpoint = args.out / "checkpoint.pt"
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
