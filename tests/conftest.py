@@ -65,3 +65,10 @@ def runtime_engine(runtime: str) -> Iterator[UpperBodySegmenter]:
 def engine() -> Iterator[UpperBodySegmenter]:
     with UpperBodySegmenter() as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def eager() -> Iterator[UpperBodySegmenter]:
+    """An engine that takes anything for a person."""
+    with UpperBodySegmenter(SegmenterOptions(score_threshold=0)) as engine:
+        yield engine

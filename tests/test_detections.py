@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from upperbodyseg.geometry import letterbox_geometry
-from upperbodyseg.postprocess.detections import decode_detections, non_maximum_suppression
+from upperbodyseg.postprocess.detections import MAX_PERSONS, decode_detections, non_maximum_suppression
 
 FRAME = (360, 640)
 FIT = letterbox_geometry(FRAME, 192)  # 192 x 108, 42 rows down
@@ -50,7 +50,8 @@ def test_of_boxes_on_one_person_the_best_is_kept_first() -> None:
 def test_suppression_keeps_boxes_that_overlap_little() -> None:
     boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [1, 0, 11, 10]], np.float32)
     scores = np.array([0.5, 0.9, 0.4], np.float32)
-    assert non_maximum_suppression(boxes, scores, 0.5) == [1, 0]
+    assert non_maximum_suppression(boxes, scores, 0.5, 9) == [1, 0]
+    assert non_maximum_suppression(boxes, scores, 0.5, 1) == [1]
 
 
 def test_a_certain_person_lowers_the_bar_for_the_others() -> None:
@@ -59,3 +60,8 @@ def test_a_certain_person_lowers_the_bar_for_the_others() -> None:
     found = decode_detections(output(weak, strong), 8, FIT, FRAME, 0.4, 0.25)
     assert [round(p.score, 2) for p in found] == [0.5, 0.3]
     assert len(decode_detections(output(weak, strong), 8, FIT, FRAME, 0.4, 0.35)) == 1
+
+
+def test_no_more_than_so_many_people_are_reported() -> None:
+    grid = output(*((r, c, 0.6, 3.0, 3.0, 3.0, 3.0) for r in range(6, 18) for c in range(24)))
+    assert len(decode_detections(grid, 8, FIT, FRAME, 0.3, 0.3)) == MAX_PERSONS

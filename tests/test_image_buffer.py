@@ -99,6 +99,47 @@ def test_fields_by_keyword(data: object) -> None:
     assert buffer.data.nbytes == 21
 
 
+def test_fields_without_data_are_refused() -> None:
+    for fields in ({"width": 3}, {"data_size": 4}, {"step": -1}, {"height": "x"}):
+        with pytest.raises(InputError):
+            ImageBuffer(**fields)  # type: ignore[arg-type]
+    assert ImageBuffer(width=0, height=0).empty()
+
+
+def test_a_released_memoryview_is_refused() -> None:
+    view = memoryview(bytes(12))
+    view.release()
+    with pytest.raises(InputError, match="released"):
+        ImageBuffer(width=4, height=3, channels=1, data=view)
+
+
+def test_a_viewed_bytearray_can_not_be_resized_away() -> None:
+    source = bytearray(12)
+    buffer = ImageBuffer(width=4, height=3, channels=1, data=source)
+    with pytest.raises(BufferError):
+        source.clear()
+    assert buffer.data_size == 12
+
+
+def test_i420_arrays_have_no_padding() -> None:
+    wide = np.zeros((6, 12), np.uint8)
+    with pytest.raises(InputError, match="I420"):
+        ImageBuffer.view(wide[:, :8], image_type=ImageType.I420)
+    assert ImageBuffer.view(wide[:, :8], image_type=ImageType.NV12).step == 12
+
+
+@pytest.mark.parametrize("image_type", ["NV12", None, 2.0, True, 7, -1, np.float32(1)])
+def test_what_is_no_image_type_is_refused(image_type: object) -> None:
+    with pytest.raises(InputError, match="image_type must be one of"):
+        ImageType.parse(image_type)
+
+
+def test_numbers_are_image_types() -> None:
+    assert ImageType.parse(2) is ImageType.YUV_420_888
+    assert ImageType.parse(np.int32(5)) is ImageType.NV12
+    assert ImageType.parse(ImageType.I420) is ImageType.I420
+
+
 def test_step_defaults_to_the_row() -> None:
     assert ImageBuffer(width=3, height=2, channels=4, data=bytes(24)).step == 12
 
@@ -122,6 +163,13 @@ def test_step_defaults_to_the_row() -> None:
         ({"data": np.zeros(24, np.int8)}, "uint8"),
         ({"data": np.zeros(48, np.uint8)[::2]}, "contiguous"),
         ({"data": memoryview(bytes(48))[::2]}, "contiguous"),
+        ({"data": memoryview(np.zeros(24, np.float32))}, "format 'f'"),
+        ({"data": 5}, "bytes-like"),
+        ({"step": 2**31}, "step"),
+        ({"width": 2**40}, "width"),
+        ({"width": 2**20, "channels": 2**20, "step": 0}, "channels"),
+        ({"width": np.array([1, 2])}, "whole number"),
+        ({"data_size": 1.5}, "data_size"),
         ({"data": b""}, "0 bytes"),
     ],
 )
@@ -161,6 +209,14 @@ def test_owned_move_takes_the_memory_over() -> None:
     buffer.set_owned_move(array, width=4, height=3, channels=1)
     assert buffer.owns_data
     assert np.shares_memory(buffer.as_array(), array)
+
+    borrowed = ImageBuffer.view(np.full((2, 2), 3, np.uint8))
+    memory = borrowed.as_array()
+    mine = ImageBuffer()
+    mine.set_owned_move(borrowed)
+    assert borrowed.empty()
+    assert mine.owns_data
+    assert not np.shares_memory(mine.as_array(), memory)  # a view's memory is not its to give
 
     other = ImageBuffer()
     other.set_owned_move(buffer)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from upperbodyseg import ImageType
 from upperbodyseg.geometry import Region, letterbox_geometry
+from upperbodyseg.postprocess.detections import MAX_PERSONS
 from upperbodyseg.preprocess.letterbox import PADDING, letterbox
 from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.regions import MAX_REGIONS, region_around, regions_from_boxes
@@ -59,6 +60,7 @@ def test_a_crowd_is_merged_into_a_bounded_number_of_regions_that_miss_nobody() -
     boxes = [(x, y, x + 40.0, y + 50.0) for x in np.arange(10.0, 1200, 110) for y in (20.0, 300.0, 600.0)]
     regions = regions_from_boxes(boxes, FRAME)
     assert 1 <= len(regions) <= MAX_REGIONS
+    assert len(boxes) >= MAX_PERSONS
     assert all(any(covers(r, b) for r in regions) for b in boxes)
 
 

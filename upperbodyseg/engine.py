@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 import os
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,13 @@ from upperbodyseg.models.spec import DETECTOR, SEGMENTER, WEIGHTS, load_spec, lo
 from upperbodyseg.postprocess.detections import decode_detections
 from upperbodyseg.postprocess.mask import blur_mask, check_blur_sigma, compose_mask
 from upperbodyseg.preprocess.letterbox import letterbox
-from upperbodyseg.preprocess.pixel_format import Frame, open_frame
+from upperbodyseg.preprocess.pixel_format import MAX_SIDE, Frame, check_size, open_frame
 from upperbodyseg.preprocess.regions import regions_from_boxes
 from upperbodyseg.types import DetectedPerson, FrameInput, ImageBuffer, ImageType, SegmentationOutput
 
 __all__ = ["DEFAULT_BLUR_SIGMA", "SegmenterOptions", "UpperBodySegmenter", "segment"]
+
+MAX_THREADS = 256
 
 DEFAULT_BLUR_SIGMA = 0.5
 """Pixels; the original SDK's default."""
@@ -36,14 +39,14 @@ class SegmenterOptions:
     """Settings of an engine; the defaults need no thought.
 
     Attributes:
-        num_threads: threads of one inference, 1 or more.
+        num_threads: threads of one inference, 1 to 256.
         runtime: "ai-edge-litert", "tflite-runtime", or "auto" for the first of the two that is
             installed.
         score_threshold: detector score, 0-1, that the best find in a frame must reach to count; the
             others may stay below it by as much as the detector's description says. None is the value
             the detector was measured with. Lower finds more people and more coat racks.
-        max_pixels: frames with more pixels (width x height) are refused before anything is
-            allocated.
+        max_pixels: frames with more pixels (width x height), or with a side beyond 32,766, are
+            refused before anything is allocated.
         models_dir: folder with other weights of the same form; None for those of the package.
 
     Raises:
@@ -57,15 +60,23 @@ class SegmenterOptions:
     models_dir: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("num_threads", "max_pixels"):
+        for name, most in (("num_threads", MAX_THREADS), ("max_pixels", MAX_SIDE**2)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} must be a whole number of 1 or more, got {value!r}")
+            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if not whole or not 1 <= value <= most:
+                raise InputError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
         if self.runtime not in ("auto", *RUNTIMES):
             raise InputError(f"runtime must be 'auto' or one of {', '.join(RUNTIMES)}, got {self.runtime!r}")
         score = self.score_threshold
-        if score is not None and not (isinstance(score, (int, float)) and 0 <= score <= 1):
+        number = isinstance(score, (int, float, np.integer, np.floating)) and not isinstance(score, bool)
+        if score is not None and not (number and 0 <= score <= 1):
             raise InputError(f"score_threshold must be a number from 0 to 1, got {score!r}")
+        if self.models_dir is not None and not isinstance(self.models_dir, (str, os.PathLike)):
+            raise InputError(f"models_dir must be a path, got {self.models_dir!r}")
+
+
+_engines: weakref.WeakSet[UpperBodySegmenter] = weakref.WeakSet()
+_parents_models: list[object] = []
 
 
 class _State(enum.Enum):
@@ -79,7 +90,7 @@ class UpperBodySegmenter:
 
     As a context manager, or with :meth:`initialize` and :meth:`close`. Once closed it stays
     closed. One engine may be called from several threads, which then wait for each other; engines
-    of their own run side by side.
+    of their own run side by side. In a forked child an engine goes on with models of its own.
 
     Args:
         options: settings; None for the defaults.
@@ -90,9 +101,14 @@ class UpperBodySegmenter:
             raise InputError(f"options must be SegmenterOptions, got {type(options).__name__}")
         self.options = options or SegmenterOptions()
         self._state = _State.NEW
-        self._lock = threading.Lock()
-        self._detector: Interpreter
-        self._segmenter: Interpreter
+        self._models: tuple[Interpreter, Interpreter] | None = None
+        self._unlock()
+        _engines.add(self)
+
+    def _unlock(self) -> None:
+        # Reentrant, so that a signal handler that runs in the middle of process() may close().
+        self._lock = threading.RLock()
+        self._processing = False
 
     def initialize(self) -> None:
         """Load both models; a second call does nothing.
@@ -107,13 +123,15 @@ class UpperBodySegmenter:
                 raise EngineStateError(f"the engine {self._state.value}")
             if self._state is _State.READY:
                 return
-            self._detector, self._segmenter = self._load(DETECTOR), self._load(SEGMENTER)
+            self._models = self._load(DETECTOR), self._load(SEGMENTER)
             self._state = _State.READY
 
     def _load(self, name: str) -> Interpreter:
         options = self.options
         spec = load_spec(name, WEIGHTS if options.models_dir is None else Path(options.models_dir))
-        return Interpreter(spec, load_weights(spec), runtime=options.runtime, num_threads=options.num_threads)
+        return Interpreter(
+            spec, load_weights(spec), runtime=options.runtime, num_threads=int(options.num_threads)
+        )
 
     @property
     def is_initialized(self) -> bool:
@@ -123,8 +141,7 @@ class UpperBodySegmenter:
     def close(self) -> None:
         """Let go of the models, after the frame in progress; a second call does nothing."""
         with self._lock:
-            if self._state is _State.READY:
-                del self._detector, self._segmenter
+            self._models = None
             self._state = _State.CLOSED
 
     def __enter__(self) -> UpperBodySegmenter:
@@ -154,7 +171,8 @@ class UpperBodySegmenter:
         Raises:
             InputError: the frame or ``blur_sigma`` can't be used (see the message).
             ImageTooLargeError: the frame has more than ``max_pixels`` pixels.
-            EngineStateError: not initialized, or closed.
+            EngineStateError: not initialized, or closed; or called by a signal handler that
+                interrupted this very engine.
             InferenceError: the runtime failed.
         """
         if not isinstance(frame, FrameInput):
@@ -166,24 +184,39 @@ class UpperBodySegmenter:
         with self._lock:
             if self._state is not _State.READY:
                 raise EngineStateError(f"the engine {self._state.value}")
-            start = perf_counter()
-            pixels = open_frame(frame.frame, frame.image_type, self.options.max_pixels)
-            clock = _Clock(start)
-            persons = self._detect(pixels, clock)
-            regions = regions_from_boxes((p.box for p in persons), (pixels.height, pixels.width))
-            probabilities = self._segment(pixels, regions, clock)
-            mask = compose_mask(zip(regions, probabilities, strict=True), (pixels.height, pixels.width))
-            mask = blur_mask(mask, sigma)
-            clock.lap("postprocess")
+            if self._processing:
+                raise EngineStateError("the engine is in the middle of a frame on this very thread")
+            self._processing = True
+            try:
+                if self._models is None:
+                    self._models = self._load(DETECTOR), self._load(SEGMENTER)
+                mask, persons, clock = self._run(*self._models, frame, sigma)
+            finally:
+                self._processing = False
+        height, width = mask.shape
         buffer = ImageBuffer()
-        buffer.set_owned_move(mask, width=pixels.width, height=pixels.height, channels=1)
+        buffer.set_owned_move(mask, width=width, height=height, channels=1)
         return SegmentationOutput(True, frame.timestamp, buffer, persons, clock.timings_ms())
 
-    def _detect(self, frame: Frame, clock: _Clock) -> tuple[DetectedPerson, ...]:
-        spec = self._detector.spec
+    def _run(
+        self, detector: Interpreter, segmenter: Interpreter, frame: FrameInput, blur_sigma: float
+    ) -> tuple[NDArray[np.uint8], tuple[DetectedPerson, ...], _Clock]:
+        clock = _Clock()
+        pixels = open_frame(frame.frame, frame.image_type, self.options.max_pixels)
+        size = (pixels.height, pixels.width)
+        persons = self._detect(detector, pixels, clock)
+        regions = regions_from_boxes((p.box for p in persons), size)
+        probabilities = _segment_regions(segmenter, pixels, regions, clock)
+        mask = compose_mask(zip(regions, probabilities, strict=True), size)
+        mask = blur_mask(mask, blur_sigma)
+        clock.lap("postprocess")
+        return mask, persons, clock
+
+    def _detect(self, detector: Interpreter, frame: Frame, clock: _Clock) -> tuple[DetectedPerson, ...]:
+        spec = detector.spec
         square, fit = letterbox(frame, spec.input_shape[1])
         clock.lap("preprocess")
-        output = self._detector.run(square)
+        output = detector.run(square)
         threshold = self.options.score_threshold
         if threshold is None:
             threshold = spec.score_threshold
@@ -198,22 +231,25 @@ class UpperBodySegmenter:
         clock.lap("detection")
         return persons
 
-    def _segment(self, frame: Frame, regions: Sequence[Region], clock: _Clock) -> list[NDArray[np.float32]]:
-        _, height, width, _ = self._segmenter.spec.input_shape
-        probabilities = []
-        for region in regions:
-            bgr = frame.read_bgr(region, height, width)
-            clock.lap("preprocess")
-            probabilities.append(self._segmenter.run(bgr))
-            clock.lap("segmentation")
-        return probabilities
+
+def _segment_regions(
+    segmenter: Interpreter, frame: Frame, regions: Sequence[Region], clock: _Clock
+) -> list[NDArray[np.float32]]:
+    _, height, width, _ = segmenter.spec.input_shape
+    probabilities = []
+    for region in regions:
+        bgr = frame.read_bgr(region, height, width)
+        clock.lap("preprocess")
+        probabilities.append(segmenter.run(bgr))
+        clock.lap("segmentation")
+    return probabilities
 
 
 class _Clock:
     """Adds up the time spent in each stage."""
 
-    def __init__(self, start: float) -> None:
-        self._start = self._last = start
+    def __init__(self) -> None:
+        self._start = self._last = perf_counter()
         self._stages = dict.fromkeys(("preprocess", "detection", "segmentation", "postprocess"), 0.0)
 
     def lap(self, stage: str) -> None:
@@ -221,24 +257,29 @@ class _Clock:
         self._stages[stage] += now - self._last
         self._last = now
 
-    def timings_ms(self) -> MappingProxyType[str, float]:
+    def timings_ms(self) -> dict[str, float]:
         stages = {name: seconds * 1000 for name, seconds in self._stages.items()}
         stages["total"] = (self._last - self._start) * 1000
-        return MappingProxyType(stages)
+        return stages
 
 
 _shared: UpperBodySegmenter | None = None
 _shared_lock = threading.Lock()
 
 
-def _forget_shared() -> None:
-    # A lock held by another thread at the moment of a fork would stay held in the child.
-    global _shared, _shared_lock
-    _shared, _shared_lock = None, threading.Lock()
+def _after_fork() -> None:
+    """In a forked child: let go of locks that other threads held, and of the parent's models."""
+    global _shared_lock  # noqa: PLW0603
+    _shared_lock = threading.Lock()
+    for engine in list(_engines):
+        # Never freed: freeing an interpreter joins its threads, which the child doesn't have.
+        _parents_models.append(engine._models)
+        engine._models = None
+        engine._unlock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_shared)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _shared_engine() -> UpperBodySegmenter:
@@ -274,14 +315,20 @@ def segment(
         InputError: ``image`` or ``blur_sigma`` can't be used (see the message).
         ModelError: the weights or the runtime are missing or damaged.
     """
-    try:
-        image_type = ImageType(image_type)
-    except ValueError:
-        names = ", ".join(t.name for t in ImageType)
-        raise InputError(f"image_type must be one of {names}, got {image_type!r}") from None
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3):
-        rows_in_order = image.strides[0] >= image[0].nbytes if len(image) else True
-        if not (rows_in_order and len(image) and image[0].flags.c_contiguous):
+    image_type = ImageType.parse(image_type)
+    engine = _shared_engine()
+    if isinstance(image, np.ndarray) and image.ndim in (2, 3) and image.size:
+        rows, width = image.shape[:2]
+        # Before a copy is made: strides of 0 make any array look enormous.
+        check_size(rows * 2 // 3 if image_type.is_yuv else rows, width, engine.options.max_pixels)
+        if not _is_viewable(image, image_type):
             image = np.ascontiguousarray(image)
     frame = FrameInput(ImageBuffer.view(image, image_type=image_type), 0, image_type, is_still=True)
-    return _shared_engine().process(frame, blur_sigma).mask
+    return engine.process(frame, blur_sigma).mask
+
+
+def _is_viewable(image: NDArray[np.uint8], image_type: ImageType) -> bool:
+    if image_type is ImageType.I420:
+        return bool(image.flags.c_contiguous)
+    row = image[0]
+    return bool(row.flags.c_contiguous) and (len(image) == 1 or image.strides[0] >= row.nbytes)

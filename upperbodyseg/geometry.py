@@ -1,4 +1,4 @@
-"""Rectangles of a frame, and how a frame lies in a model's square input.
+"""Rectangles of a frame, resizing, and how a frame lies in a model's square input.
 
 Coordinates are pixels, x before y, half-open: a region covers columns ``x0 .. x1 - 1`` and rows
 ``y0 .. y1 - 1``. Sizes are ``(height, width)``.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Letterbox", "Region", "letterbox_geometry"]
+__all__ = ["Letterbox", "Region", "letterbox_geometry", "resize"]
 
 
 @dataclass(frozen=True)
@@ -91,3 +92,13 @@ def letterbox_geometry(frame_size: tuple[int, int], size: int) -> Letterbox:
         fit_width,
         fit_height,
     )
+
+
+def resize(plane: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """A plane ``(H, W)`` or ``(H, W, C)`` uint8 at another size; itself where it has that size."""
+    h, w = plane.shape[:2]
+    if (h, w) == (height, width):
+        return plane
+    # INTER_AREA averages what falls into a pixel; when growing, it would give blocks.
+    how = cv2.INTER_AREA if h * w > height * width else cv2.INTER_LINEAR
+    return cv2.resize(plane, (width, height), interpolation=how)  # type: ignore[return-value]

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.errors import InputError
 
-__all__ = ["DetectedPerson", "FrameInput", "ImageBuffer", "ImageType", "SegmentationOutput"]
+__all__ = [
+    "DetectedPerson",
+    "FrameInput",
+    "ImageBuffer",
+    "ImageBufferFields",
+    "ImageType",
+    "SegmentationOutput",
+]
+
+MAX_INT32 = 2**31 - 1
 
 
 class ImageType(enum.IntEnum):
@@ -37,6 +44,22 @@ class ImageType(enum.IntEnum):
     I420 = 6
     """H luma rows, then ceil(H / 2) rows of U, then as many of V, each of half the luma step
     (rounded up)."""
+
+    @classmethod
+    def parse(cls, value: object) -> ImageType:
+        """An ImageType from itself or from its number.
+
+        Raises:
+            InputError: anything else.
+        """
+        if (
+            isinstance(value, (int, np.integer))
+            and not isinstance(value, bool)
+            and value in cls._value2member_map_
+        ):
+            return cls(int(value))
+        names = ", ".join(f"ImageType.{t.name}" for t in cls)
+        raise InputError(f"image_type must be one of {names}; got {value!r}")
 
     @property
     def channels(self) -> int:
@@ -63,8 +86,8 @@ _CHANNELS = {
 def _whole(name: str, value: Any, least: int) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise InputError(f"{name} must be a whole number, got {value!r}")
-    if value < least:
-        raise InputError(f"{name} must be {least} or more, got {value}")
+    if not least <= value <= MAX_INT32:
+        raise InputError(f"{name} must be from {least} to {MAX_INT32}, got {value}")
     return int(value)
 
 
@@ -80,16 +103,29 @@ def _as_bytes(data: Any) -> NDArray[np.uint8]:
         return data.reshape(-1)
     try:
         view = memoryview(data)
-    except TypeError:
+    except (TypeError, ValueError) as exc:  # ValueError: a memoryview that was released
         raise InputError(
             f"data must be bytes-like (bytes, bytearray, memoryview, uint8 ndarray), "
-            f"got {type(data).__name__}"
+            f"got {type(data).__name__} ({exc})"
         ) from None
+    if view.format not in ("B", "b", "c"):
+        raise InputError(f"data must hold bytes, got items of format {view.format!r}")
     if not view.c_contiguous:
         raise InputError("data must be contiguous")
     if view.nbytes == 0:
         return np.zeros(0, np.uint8)
     return np.frombuffer(view.cast("B"), np.uint8)
+
+
+class ImageBufferFields(NamedTuple):
+    """Everything an :class:`ImageBuffer` is at one moment; ``data`` is flat, or None when empty."""
+
+    width: int = 0
+    height: int = 0
+    step: int = 0
+    channels: int = 0
+    data: NDArray[np.uint8] | None = None
+    owns_data: bool = False
 
 
 class ImageBuffer:
@@ -114,7 +150,10 @@ class ImageBuffer:
             shorter than ``data_size`` or too short for ``height`` rows.
     """
 
-    __slots__ = ("_bytes", "_channels", "_height", "_owns_data", "_step", "_width")
+    # One attribute, replaced as a whole: a thread that reads while another sets sees either state.
+    __slots__ = ("_fields",)
+
+    _fields: ImageBufferFields
 
     def __init__(
         self,
@@ -129,22 +168,32 @@ class ImageBuffer:
     ) -> None:
         self.clear()
         if data is None:
-            if any((width, height, step, channels, data_size)):
+            described = {"width": width, "height": height, "step": step, "channels": channels}
+            if data_size is not None:
+                described["data_size"] = data_size
+            if any(_whole(name, value, 0) for name, value in described.items()):
                 raise InputError(
                     f"data is None but the buffer is described as {width} x {height}: "
                     "pass the bytes too, or no field at all for an empty buffer"
                 )
             return
-        self._set(data, width, height, step, channels, data_size)
-        self._owns_data = bool(owns_data)
+        self._set(data, width, height, step, channels, data_size, bool(owns_data))
 
     def _set(
-        self, data: Any, width: int, height: int, step: int, channels: int, data_size: int | None
+        self,
+        data: Any,
+        width: int,
+        height: int,
+        step: int,
+        channels: int,
+        data_size: int | None,
+        owns_data: bool,
+        copy: bool = False,
     ) -> None:
         width = _whole("width", width, 1)
         height = _whole("height", height, 1)
         channels = _whole("channels", channels, 1)
-        step = _whole("step", step, 0) or width * channels
+        step = _whole("step", step, 0) or _whole("width * channels", width * channels, 1)
         if step < width * channels:
             raise InputError(
                 f"step is {step} bytes, but a row of {width} pixels with {channels} bytes each "
@@ -152,16 +201,17 @@ class ImageBuffer:
             )
         flat = _as_bytes(data)
         if data_size is not None:
-            size = _whole("data_size", data_size, 0)
-            if size > flat.size:
-                raise InputError(f"data_size is {size} bytes, but data holds only {flat.size}")
-            flat = flat[:size]
+            if isinstance(data_size, bool) or not isinstance(data_size, (int, np.integer)) or data_size < 0:
+                raise InputError(f"data_size must be a whole number of 0 or more, got {data_size!r}")
+            if data_size > flat.size:
+                raise InputError(f"data_size is {data_size} bytes, but data holds only {flat.size}")
+            flat = flat[:data_size]
         needed = step * (height - 1) + width * channels
         if flat.size < needed:
             raise InputError(f"data holds {flat.size} bytes, but {height} rows of step {step} take {needed}")
-        self._width, self._height, self._step, self._channels = width, height, step, channels
-        self._bytes: NDArray[np.uint8] | None = flat
-        self._owns_data = False
+        if copy:
+            flat = flat.copy()
+        self._fields = ImageBufferFields(width, height, step, channels, flat, owns_data)
 
     @classmethod
     def view(
@@ -204,11 +254,16 @@ class ImageBuffer:
             )
         size = step * (height - 1) + row_bytes
         flat = np.lib.stride_tricks.as_strided(array, (size,), (1,), writeable=False)
-        if image_type is not None and ImageType(image_type).is_yuv:
+        kind = None if image_type is None else ImageType.parse(image_type)
+        if kind is not None and kind.is_yuv:
             if channels != 1:
                 raise InputError(
-                    f"{ImageType(image_type).name} takes an array (H + ceil(H / 2), step), "
-                    f"got shape {array.shape}"
+                    f"{kind.name} takes an array (H + ceil(H / 2), step), got shape {array.shape}"
+                )
+            if kind is ImageType.I420 and step != columns:
+                raise InputError(
+                    "the rows of an I420 array hold two chroma rows each and can't be padded; pass "
+                    "numpy.ascontiguousarray(array), or describe the memory with ImageBuffer(width=...)"
                 )
             width, height = columns if width is None else width, _luma_rows(height)
             return cls(width=width, height=height, step=step, channels=1, data=flat)
@@ -216,16 +271,31 @@ class ImageBuffer:
             raise InputError(f"width is {width}, but the array has {columns} columns")
         return cls(width=columns, height=height, step=step, channels=channels, data=flat)
 
-    def set_view(self, data: Any, *, width: int, height: int, step: int = 0, channels: int) -> None:
+    def set_view(
+        self,
+        data: Any,
+        *,
+        width: int,
+        height: int,
+        step: int = 0,
+        channels: int,
+        data_size: int | None = None,
+    ) -> None:
         """Use the caller's memory, not copied. Arguments and errors as for the class."""
-        self._set(data, width, height, step, channels, None)
+        self._set(data, width, height, step, channels, data_size, owns_data=False)
 
-    def set_owned_copy(self, data: Any, *, width: int, height: int, step: int = 0, channels: int) -> None:
+    def set_owned_copy(
+        self,
+        data: Any,
+        *,
+        width: int,
+        height: int,
+        step: int = 0,
+        channels: int,
+        data_size: int | None = None,
+    ) -> None:
         """Keep a copy of ``data``. Arguments and errors as for the class."""
-        self._set(data, width, height, step, channels, None)
-        assert self._bytes is not None
-        self._bytes = self._bytes.copy()
-        self._owns_data = True
+        self._set(data, width, height, step, channels, data_size, owns_data=True, copy=True)
 
     def set_owned_move(
         self,
@@ -233,75 +303,81 @@ class ImageBuffer:
         *,
         width: int | None = None,
         height: int | None = None,
-        step: int | None = None,
+        step: int = 0,
         channels: int | None = None,
+        data_size: int | None = None,
     ) -> None:
         """Take ``data`` over without a copy; the caller doesn't use it any more.
 
         Args:
-            data: bytes-like, with the fields beside it; or another ImageBuffer, whose fields are
-                taken over as well and which is empty afterwards.
-            width, height, step, channels: as for the class; not with an ImageBuffer.
+            data: bytes-like, with the fields beside it; or another ImageBuffer, which is empty
+                afterwards (one that only views its memory is copied, since that isn't its to give).
+            width, height, step, channels, data_size: as for the class; not with an ImageBuffer.
         """
         if isinstance(data, ImageBuffer):
             if data is self:
                 return
-            if any(value is not None for value in (width, height, step, channels)):
+            if step or any(value is not None for value in (width, height, channels, data_size)):
                 raise InputError("an ImageBuffer brings its own width, height, step and channels")
-            for name in self.__slots__:
-                setattr(self, name, getattr(data, name))
-            self._owns_data = self._bytes is not None
+            fields = data.fields
+            if fields.data is not None and not fields.owns_data:
+                fields = fields._replace(data=fields.data.copy(), owns_data=True)
+            self._fields = fields
             data.clear()
             return
         if width is None or height is None or channels is None:
             raise InputError("width, height and channels are needed to take over plain bytes")
-        self._set(data, width, height, step or 0, channels, None)
-        self._owns_data = True
+        self._set(data, width, height, step, channels, data_size, owns_data=True)
 
     def empty(self) -> bool:
         """Whether there is no picture in the buffer."""
-        return self._bytes is None
+        return self._fields.data is None
 
     def clear(self) -> None:
         """Let go of the data; all fields are 0 afterwards."""
-        self._width = self._height = self._step = self._channels = 0
-        self._bytes = None
-        self._owns_data = False
+        self._fields = ImageBufferFields()
+
+    @property
+    def fields(self) -> ImageBufferFields:
+        """All fields as they are at this moment, which fit each other."""
+        return self._fields
 
     @property
     def width(self) -> int:
         """Pixels a row."""
-        return self._width
+        return self._fields.width
 
     @property
     def height(self) -> int:
         """Rows of the picture (4:2:0: of its luma plane)."""
-        return self._height
+        return self._fields.height
 
     @property
     def step(self) -> int:
         """Bytes from one row to the next."""
-        return self._step
+        return self._fields.step
 
     @property
     def channels(self) -> int:
         """Bytes a pixel (4:2:0: 1)."""
-        return self._channels
+        return self._fields.channels
 
     @property
     def data(self) -> memoryview | None:
         """The bytes, not copied; None when empty."""
-        return None if self._bytes is None else self._bytes.data
+        data = self._fields.data
+        return None if data is None else data.data
 
     @property
     def data_size(self) -> int:
         """How many bytes there are."""
-        return 0 if self._bytes is None else int(self._bytes.size)
+        data = self._fields.data
+        return 0 if data is None else int(data.size)
 
     @property
     def owns_data(self) -> bool:
         """Whether the bytes are the buffer's own."""
-        return self._owns_data
+        return self._fields.owns_data
 
     def as_array(self) -> NDArray[np.uint8]:
         """The pixels, not copied: ``(H, W)`` with one channel (4:2:0: the luma), else ``(H, W, C)``.
@@ -309,22 +385,22 @@ class ImageBuffer:
         Raises:
             InputError: the buffer is empty.
         """
-        if self._bytes is None:
+        f = self._fields
+        if f.data is None:
             raise InputError("the image buffer is empty: give it data first")
-        shape: tuple[int, ...] = (self._height, self._width, self._channels)
-        strides: tuple[int, ...] = (self._step, self._channels, 1)
-        if self._channels == 1:
+        shape: tuple[int, ...] = (f.height, f.width, f.channels)
+        strides: tuple[int, ...] = (f.step, f.channels, 1)
+        if f.channels == 1:
             shape, strides = shape[:2], strides[:2]
-        return np.lib.stride_tricks.as_strided(
-            self._bytes, shape, strides, writeable=self._bytes.flags.writeable
-        )
+        return np.lib.stride_tricks.as_strided(f.data, shape, strides, writeable=f.data.flags.writeable)
 
     def __repr__(self) -> str:
-        if self._bytes is None:
+        if self.empty():
             return "ImageBuffer(empty)"
+        f = self._fields
         return (
-            f"ImageBuffer(width={self._width}, height={self._height}, step={self._step}, "
-            f"channels={self._channels}, data_size={self.data_size}, owns_data={self._owns_data})"
+            f"ImageBuffer(width={f.width}, height={f.height}, step={f.step}, "
+            f"channels={f.channels}, data_size={self.data_size}, owns_data={f.owns_data})"
         )
 
 
@@ -341,7 +417,7 @@ class FrameInput:
 
     Attributes:
         frame: the pixels.
-        timestamp: anything the caller wants to find again in the output; not looked at.
+        timestamp: handed through to the output untouched; the unit is the caller's.
         image_type: how ``frame`` is laid out.
         is_still: a single picture rather than a frame of a stream.
     """
@@ -365,7 +441,7 @@ class DetectedPerson:
     score: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SegmentationOutput:
     """The mask of one frame.
 
@@ -383,7 +459,7 @@ class SegmentationOutput:
     timestamp: int
     segmentation_mask: ImageBuffer
     persons: tuple[DetectedPerson, ...] = ()
-    timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    timings_ms: dict[str, float] = field(default_factory=dict)
 
     @property
     def mask(self) -> NDArray[np.uint8]:

@@ -57,7 +57,7 @@ def load_spec(name: str, folder: Path = WEIGHTS) -> ModelSpec:
     file = folder / f"{name}.json"
     try:
         fields: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return ModelSpec(
+        spec = ModelSpec(
             name=str(fields["name"]),
             version=str(fields["version"]),
             path=folder / str(fields["file"]),
@@ -67,14 +67,30 @@ def load_spec(name: str, folder: Path = WEIGHTS) -> ModelSpec:
             parameters=int(fields["parameters"]),
             stride=int(fields.get("stride", 1)),
             score_threshold=float(fields.get("score_threshold", 0.5)),
-            companion_threshold=float(fields.get("companion_threshold", 0.5)),
+            companion_threshold=float(fields.get("companion_threshold", fields.get("score_threshold", 0.5))),
         )
     except FileNotFoundError as exc:
         raise ModelNotFoundError(
             f"no model description at {file}: reinstall upperbodyseg, or check models_dir"
         ) from exc
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise ModelFormatError(f"{file} is no model description ({exc!r}): reinstall upperbodyseg") from exc
+    if not _makes_sense(spec, name):
+        raise ModelFormatError(f"{file} does not describe a {name}: {spec}")
+    return spec
+
+
+def _makes_sense(spec: ModelSpec, name: str) -> bool:
+    if spec.name != name or len(spec.input_shape) != 4 or spec.stride < 1:
+        return False
+    batch, height, width, channels = spec.input_shape
+    outputs = 5 if name == DETECTOR else 1
+    return (
+        (batch, channels) == (1, 3)
+        and height == width
+        and spec.output_shape == (1, height // spec.stride, width // spec.stride, outputs)
+        and 0 <= spec.companion_threshold <= spec.score_threshold <= 1
+    )
 
 
 def load_weights(spec: ModelSpec) -> bytes:

@@ -13,16 +13,22 @@ __all__ = ["NMS_IOU", "decode_detections", "non_maximum_suppression"]
 NMS_IOU = 0.6
 """Of two boxes that overlap by more than this IoU only the better one is kept."""
 
+MAX_PERSONS = 32
+"""Most people reported in one frame, the best ones: bounds the time that a frame can take."""
+
 MIN_SIDE = 2.0
-"""Pixels; a box thinner than this inside the frame is dropped."""
+"""Pixels; a box thinner than this inside the frame, or than half of a tiny frame, is dropped."""
 
 
-def non_maximum_suppression(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou: float) -> list[int]:
+def non_maximum_suppression(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], iou: float, most: int
+) -> list[int]:
     """Greedy non-maximum suppression.
 
     Args:
         boxes: ``(n, 4)``; scores: ``(n,)``.
         iou: from which overlap on the lower-scored box goes.
+        most: stop after that many.
 
     Returns:
         Indices of the boxes kept, best first.
@@ -30,7 +36,7 @@ def non_maximum_suppression(boxes: NDArray[np.float32], scores: NDArray[np.float
     order = list(np.argsort(-scores, kind="stable"))
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     kept: list[int] = []
-    while order:
+    while order and len(kept) < most:
         best, rest = order[0], np.asarray(order[1:], int)
         kept.append(int(best))
         if not len(rest):
@@ -78,12 +84,12 @@ def decode_detections(
     boxes = boxes.clip(0, np.array([width, height, width, height], np.float32))
     scores = found[:, 0]
     sides = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    sound = sides >= min(MIN_SIDE, height, width)
+    sound = sides >= min(MIN_SIDE, height / 2, width / 2)
     boxes, scores = boxes[sound], scores[sound]
     return tuple(
         DetectedPerson(
             (float(boxes[i, 0]), float(boxes[i, 1]), float(boxes[i, 2]), float(boxes[i, 3])),
             float(scores[i]),
         )
-        for i in non_maximum_suppression(boxes, scores, NMS_IOU)
+        for i in non_maximum_suppression(boxes, scores, NMS_IOU, MAX_PERSONS)
     )

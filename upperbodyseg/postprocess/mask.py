@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import cv2
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.errors import InputError
-from upperbodyseg.geometry import Region
+from upperbodyseg.geometry import Region, resize
 
 __all__ = [
     "CERTAIN",
@@ -53,12 +52,7 @@ def compose_mask(
     mask = np.zeros(frame_size, np.uint8)
     for region, probability in parts:
         small = probability_to_mask(probability.reshape(probability.shape[:2]))
-        grow = region.area > small.size
-        full = cv2.resize(
-            small,
-            (region.width, region.height),
-            interpolation=cv2.INTER_LINEAR if grow else cv2.INTER_AREA,
-        )
+        full = resize(small, region.height, region.width)
         under = mask[region.y0 : region.y1, region.x0 : region.x1]
         np.maximum(under, full, out=under)
     return mask
@@ -73,7 +67,7 @@ def check_blur_sigma(blur_sigma: float) -> float:
     number = isinstance(blur_sigma, (int, float, np.integer, np.floating)) and not isinstance(
         blur_sigma, bool
     )
-    if not number or not math.isfinite(blur_sigma) or not 0 <= blur_sigma <= MAX_BLUR_SIGMA:
+    if not number or not 0 <= blur_sigma <= MAX_BLUR_SIGMA:  # no comparison holds for NaN
         raise InputError(
             f"blur_sigma must be a number of pixels from 0 (no blur) to {MAX_BLUR_SIGMA:g}, "
             f"got {blur_sigma!r}"
@@ -99,9 +93,12 @@ def blur_mask(mask: NDArray[np.uint8], blur_sigma: float) -> NDArray[np.uint8]:
     # A wide Gaussian has no detail that a smaller picture could not hold, and its cost there
     # does not grow with sigma.
     height, width = mask.shape
-    small_size = tuple(max(round(side * _DIRECT_SIGMA / blur_sigma), 1) for side in (width, height))
-    small = cv2.resize(mask, small_size, interpolation=cv2.INTER_AREA)
-    sigma_x = blur_sigma * small_size[0] / width
-    sigma_y = blur_sigma * small_size[1] / height
-    small = cv2.GaussianBlur(small, (0, 0), sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_REPLICATE)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    small_height, small_width = (max(round(n * _DIRECT_SIGMA / blur_sigma), 1) for n in (height, width))
+    small = cv2.GaussianBlur(
+        resize(mask, small_height, small_width),
+        (0, 0),
+        blur_sigma * small_width / width,
+        sigmaY=blur_sigma * small_height / height,
+        borderType=cv2.BORDER_REPLICATE,
+    )
+    return resize(small, height, width)  # type: ignore[arg-type]

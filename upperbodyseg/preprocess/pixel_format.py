@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.errors import ImageTooLargeError, InputError
-from upperbodyseg.geometry import Region
-from upperbodyseg.types import ImageBuffer, ImageType
+from upperbodyseg.geometry import Region, resize
+from upperbodyseg.types import ImageBuffer, ImageBufferFields, ImageType
 
-__all__ = ["Frame", "open_frame"]
+__all__ = ["MAX_SIDE", "Frame", "check_size", "open_frame"]
 
-# OpenCV keeps sizes and steps in signed 16 or 32 bit integers in places.
 MAX_SIDE = 32766
+"""Longest side of a frame in pixels; OpenCV keeps coordinates in signed 16 bits in places."""
 
 # Luma's weights of red and blue, ITU-R BT.601-7, 2.5.1; the matrix takes (Y, U, V, 1), quantised as
 # in 2.5.3, to full-range B, G, R.
@@ -55,16 +55,6 @@ _PACKED = {
 }
 
 
-def _resize(plane: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    h, w = plane.shape[:2]
-    if (h, w) == (height, width):
-        return plane
-    shrink = h * w > height * width
-    # INTER_AREA averages what falls into a pixel; when growing, it would give blocks.
-    out = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-    return out  # type: ignore[return-value]
-
-
 @dataclass(frozen=True)
 class Frame:
     """A checked frame: its size and its planes, which are views of the caller's memory.
@@ -91,7 +81,7 @@ class Frame:
             height, width: of the result.
         """
         y, x = slice(region.y0, region.y1), slice(region.x0, region.x1)
-        pixels = _resize(self.planes[0][y, x], height, width)
+        pixels = resize(self.planes[0][y, x], height, width)
         if not self.image_type.is_yuv:
             code = _PACKED[self.image_type]
             return pixels if code is None else cv2.cvtColor(pixels, code)  # type: ignore[return-value]
@@ -99,7 +89,7 @@ class Frame:
         x = slice(region.x0 // 2, (region.x1 + 1) // 2)
         # Chroma goes straight to the wanted size, not to half of it as a small 4:2:0 picture would
         # have it: its detail survives, and one matrix gives all three colours.
-        chroma = [_resize(plane[y, x], height, width) for plane in self.planes[1:]]
+        chroma = [resize(plane[y, x], height, width) for plane in self.planes[1:]]
         yuv = np.empty((height, width, 3), np.uint8)
         cv2.mixChannels([pixels, *chroma], [yuv], _YUV_ORDER[self.image_type])
         return cv2.transform(yuv, _YUV_TO_BGR)  # type: ignore[return-value]
@@ -108,7 +98,10 @@ class Frame:
 def _rows(
     data: NDArray[np.uint8], offset: int, height: int, step: int, shape: tuple[int, ...]
 ) -> NDArray[np.uint8]:
-    """``height`` rows of ``shape`` at ``offset``; the caller has checked that they are there."""
+    """A plane at ``offset``: rows ``step`` bytes apart, each ``(width,)`` or ``(width, channels)``.
+
+    The caller has checked that the bytes are there.
+    """
     pixel = shape[1] if len(shape) == 2 else 1
     strides = (step, pixel, 1) if len(shape) == 2 else (step, 1)
     return np.lib.stride_tricks.as_strided(data[offset:], (height, *shape), strides, writeable=False)
@@ -122,10 +115,27 @@ def _need(data: NDArray[np.uint8], needed: int, what: str) -> None:
         )
 
 
+def check_size(height: int, width: int, max_pixels: int) -> None:
+    """Refuse a picture by its size alone, before its pixels are looked at.
+
+    Raises:
+        ImageTooLargeError: more than ``max_pixels`` pixels, or a side beyond :data:`MAX_SIDE`.
+    """
+    if height * width > max_pixels:
+        raise ImageTooLargeError(
+            f"the frame is {width} x {height}, {height * width:,} pixels; at most {max_pixels:,} are "
+            "accepted: scale it down, or raise max_pixels"
+        )
+    if max(height, width) > MAX_SIDE:
+        raise ImageTooLargeError(
+            f"the frame is {width} x {height}; at most {MAX_SIDE:,} pixels a side are accepted: scale it down"
+        )
+
+
 def _open_yuv(
-    buffer: ImageBuffer, image_type: ImageType, data: NDArray[np.uint8]
+    fields: ImageBufferFields, image_type: ImageType, data: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], ...]:
-    height, width, step = buffer.height, buffer.width, buffer.step
+    height, width, step = fields.height, fields.width, fields.step
     half_height, half_width = (height + 1) // 2, (width + 1) // 2
     what = f"a {width} x {height} {image_type.name} picture of step {step}"
     luma = _rows(data, 0, height, step, (width,))
@@ -153,7 +163,7 @@ def open_frame(buffer: ImageBuffer, image_type: ImageType, max_pixels: int) -> F
         max_pixels: most pixels (width x height) accepted.
 
     Raises:
-        ImageTooLargeError: more than ``max_pixels`` pixels, or a side beyond 32,766.
+        ImageTooLargeError: see :func:`check_size`.
         InputError: an empty buffer, a number of channels that is not the layout's, a step too
             small or a buffer too short for the chroma rows.
     """
@@ -162,27 +172,18 @@ def open_frame(buffer: ImageBuffer, image_type: ImageType, max_pixels: int) -> F
             f"the frame must be an ImageBuffer, got {type(buffer).__name__}; "
             "use ImageBuffer.view(array) for an array"
         )
-    try:
-        image_type = ImageType(image_type)
-    except ValueError:
-        names = ", ".join(t.name for t in ImageType)
-        raise InputError(f"image_type must be one of {names}, got {image_type!r}") from None
-    if buffer.empty():
+    image_type = ImageType.parse(image_type)
+    fields = buffer.fields
+    if fields.data is None:
         raise InputError("the frame's image buffer is empty: give it data first")
-    height, width = buffer.height, buffer.width
-    if height * width > max_pixels or max(height, width) > MAX_SIDE:
-        raise ImageTooLargeError(
-            f"the frame is {width} x {height}, {height * width:,} pixels; at most {max_pixels:,} pixels and "
-            f"{MAX_SIDE:,} a side are accepted: scale it down, or raise SegmenterOptions.max_pixels"
-        )
-    if buffer.channels != image_type.channels:
+    check_size(fields.height, fields.width, max_pixels)
+    if fields.channels != image_type.channels:
         raise InputError(
-            f"{image_type.name} has {image_type.channels} channel(s), the frame has {buffer.channels}: "
+            f"{image_type.name} has {image_type.channels} channel(s), the frame has {fields.channels}: "
             "pass the image_type that the frame really has, or convert it"
         )
-    data = np.frombuffer(buffer.data, np.uint8)  # type: ignore[arg-type] # not empty: checked above
     if image_type.is_yuv:
-        planes = _open_yuv(buffer, image_type, data)
+        planes = _open_yuv(fields, image_type, fields.data)
     else:
-        planes = (_rows(data, 0, height, buffer.step, (width, buffer.channels)),)
-    return Frame(height, width, image_type, planes)
+        planes = (_rows(fields.data, 0, fields.height, fields.step, (fields.width, fields.channels)),)
+    return Frame(fields.height, fields.width, image_type, planes)

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from upperbodyseg import (
+    InferenceError,
+    InputError,
+    ModelError,
+    ModelFormatError,
+    ModelNotFoundError,
+    SegmenterOptions,
+    UpperBodySegmenter,
+)
+from upperbodyseg.models.interpreter import Interpreter, available_runtimes, choose_runtime
+from upperbodyseg.models.spec import DETECTOR, SEGMENTER, WEIGHTS, load_spec, load_weights
+
+NAMES = (DETECTOR, SEGMENTER)
+
+
+@pytest.fixture
+def models_dir(tmp_path: Path) -> Path:
+    """A copy of the weights to damage."""
+    return Path(shutil.copytree(WEIGHTS, tmp_path / "weights"))
+
+
+def start(folder: Path, runtime: str = "auto") -> None:
+    UpperBodySegmenter(SegmenterOptions(models_dir=folder, runtime=runtime)).initialize()
+
+
+def test_the_weights_of_the_package_are_what_their_descriptions_say() -> None:
+    total = 0
+    for name in NAMES:
+        spec = load_spec(name)
+        total += len(load_weights(spec))
+        card = (WEIGHTS / f"{name}.md").read_text(encoding="utf-8")
+        told = ("Trained on", "licence", "recipe", "Scores", "PicsArt val", "Known limits", spec.sha256)
+        assert [what for what in told if what not in card] == []
+        assert str(list(spec.input_shape)) in card
+        assert str(list(spec.output_shape)) in card
+    assert total < 4_000_000
+    assert {p.name for p in WEIGHTS.glob("*.tflite")} == {f"{n}.tflite" for n in NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_models_load_and_run_in_each_runtime(name: str, runtime: str) -> None:
+    spec = load_spec(name)
+    interpreter = Interpreter(spec, load_weights(spec), runtime=runtime)
+    _, height, width, _ = spec.input_shape
+    output = interpreter.run(np.zeros((height, width, 3), np.uint8))
+    assert output.shape == spec.output_shape[1:]
+    assert np.isfinite(output).all()
+    scores = output[..., 0]
+    assert 0 <= scores.min() <= scores.max() <= 1
+
+
+def test_copied_weights_work(models_dir: Path) -> None:
+    start(models_dir)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("suffix", [".tflite", ".json"])
+def test_a_missing_file_is_named(models_dir: Path, name: str, suffix: str) -> None:
+    (models_dir / f"{name}{suffix}").unlink()
+    with pytest.raises(ModelNotFoundError, match=f"{name}\\{suffix}"):
+        start(models_dir)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="nowhere"):
+        start(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "text"])
+def test_a_damaged_file_is_refused_by_its_hash(models_dir: Path, name: str, damage: str) -> None:
+    file = models_dir / f"{name}.tflite"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(
+        {"flip": bytes(content), "cut": bytes(content[:1000]), "empty": b"", "text": b"<html>"}[damage]
+    )
+    with pytest.raises(ModelFormatError, match="sha256"):
+        start(models_dir)
+
+
+def edit(file: Path, **fields: object) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def test_garbage_with_the_right_hash_is_refused_by_each_runtime(models_dir: Path, runtime: str) -> None:
+    import hashlib
+
+    content = b"no model at all" * 100
+    (models_dir / "person_detector.tflite").write_bytes(content)
+    edit(models_dir / "person_detector.json", sha256=hashlib.sha256(content).hexdigest())
+    with pytest.raises(ModelFormatError, match=f"{runtime} can't load"):
+        start(models_dir, runtime)
+
+
+def test_another_models_tensors_are_refused(models_dir: Path) -> None:
+    edit(models_dir / "person_detector.json", input_shape=[1, 224, 224, 3], output_shape=[1, 28, 28, 5])
+    with pytest.raises(ModelFormatError, match="224"):
+        start(models_dir)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "not json", '{"name": 1}'])
+def test_a_damaged_description_is_refused(models_dir: Path, text: str) -> None:
+    (models_dir / "person_segmenter.json").write_text(text)
+    with pytest.raises(ModelFormatError, match=r"person_segmenter\.json"):
+        start(models_dir)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "person_segmenter"},
+        {"stride": 0},
+        {"stride": 4},
+        {"score_threshold": float("nan")},
+        {"companion_threshold": 0.99},
+        {"output_shape": [1, 24, 24, 1]},
+        {"input_shape": [192, 192, 3]},
+    ],
+)
+def test_a_description_that_makes_no_sense_is_refused(models_dir: Path, fields: dict[str, object]) -> None:
+    edit(models_dir / "person_detector.json", **fields)
+    with pytest.raises(ModelFormatError, match=r"person_detector\.json"):
+        start(models_dir)
+
+
+def test_an_engine_whose_models_failed_can_be_tried_again(models_dir: Path) -> None:
+    file = models_dir / "person_segmenter.tflite"
+    content = file.read_bytes()
+    file.unlink()
+    engine = UpperBodySegmenter(SegmenterOptions(models_dir=models_dir))
+    with pytest.raises(ModelError):
+        engine.initialize()
+    assert not engine.is_initialized
+    file.write_bytes(content)
+    engine.initialize()
+    assert engine.is_initialized
+    engine.close()
+
+
+def test_a_runtimes_failure_becomes_ours(runtime: str) -> None:
+    spec = load_spec(SEGMENTER)
+    interpreter = Interpreter(spec, load_weights(spec), runtime=runtime)
+    picture = np.zeros((*spec.input_shape[1:3], 3), np.uint8)
+    held = interpreter._interpreter.tensor(interpreter._input)()  # a held view makes invoke() fail
+    with pytest.raises(InferenceError, match=runtime):
+        interpreter.run(picture)
+    del held
+    assert interpreter.run(picture).shape == spec.output_shape[1:]
+
+
+def test_runtimes_are_chosen_by_name_or_in_order() -> None:
+    installed = available_runtimes()
+    assert choose_runtime("auto") == next(iter(installed))
+    for name in installed:
+        assert choose_runtime(name) == name
+    with pytest.raises(InputError, match="'tf'"):
+        choose_runtime("tf")
