@@ -94,7 +94,7 @@ def test_null_with_a_size_and_impossible_fields_are_refused(c_buffer: CImageBuff
 def test_to_c_and_back(source: bytes, copy: bool) -> None:
     buffer = ImageBuffer(width=4, height=3, channels=1, data=source)
     struct = image_buffer_to_c(buffer, copy)
-    assert struct.ownsData == int(copy)
+    assert struct.ownsData == 0  # the memory is Python's: a C program must not free it
     assert struct.dataSize == 12
     address = ctypes.addressof(struct.data.contents)
     mine = np.frombuffer(buffer.data, np.uint8).ctypes.data  # type: ignore[arg-type]
@@ -139,9 +139,53 @@ def test_an_output_goes_to_c_and_back(
     expected = output.mask.copy()
     struct = output_to_c(output, copy)
     assert (struct.timestamp, struct.success) == (40, True)
-    assert (struct.mask.width, struct.mask.channels, struct.mask.ownsData) == (512, 1, int(copy))
+    assert (struct.mask.width, struct.mask.channels, struct.mask.ownsData) == (512, 1, 0)
     del output
     gc.collect()
     back = output_from_c(struct, copy)
     assert (back.timestamp, back.success) == (40, True)
     np.testing.assert_array_equal(back.mask, expected)
+
+
+def test_a_view_keeps_the_memory_of_its_structure_alive(engine: UpperBodySegmenter) -> None:
+    made = image_buffer_to_c(
+        ImageBuffer(width=4096, height=1024, channels=1, data=bytes([7]) * (1 << 22)), copy=True
+    )
+    buffer = image_buffer_from_c(made)
+    mask = output_to_c(
+        engine.process(FrameInput(ImageBuffer.view(np.full((999, 999, 3), 9, np.uint8)), 1, 0))
+    ).mask
+    zeros = image_buffer_from_c(mask)
+    del made, mask
+    gc.collect()
+    noise = [np.full(1 << 22, 200, np.uint8) for _ in range(4)]
+    assert (buffer.as_array() == 7).all()
+    assert not zeros.as_array().any()
+    assert len(noise) == 4
+
+
+def test_an_empty_frame_goes_both_ways() -> None:
+    struct = frame_input_to_c(FrameInput(ImageBuffer(), 5, ImageType.NV12))
+    back = frame_input_from_c(struct)
+    assert back.frame.empty()
+    assert (back.timestamp, back.image_type) == (5, ImageType.NV12)
+
+
+def test_other_things_are_refused() -> None:
+    for convert in (
+        image_buffer_from_c,
+        image_buffer_to_c,
+        frame_input_from_c,
+        frame_input_to_c,
+        output_from_c,
+        output_to_c,
+    ):
+        for thing in (None, 1, CImageBuffer if convert is not image_buffer_from_c else CFrameInput()):
+            with pytest.raises(InputError, match="expected"):
+                convert(thing)
+    huge = CImageBuffer(4, 3, 16, 3, ctypes.pointer(ctypes.c_uint8()), 2**63 + 5, 0)
+    with pytest.raises(InputError, match="dataSize"):
+        image_buffer_from_c(huge)
+    frame = FrameInput(ImageBuffer.view(np.zeros((2, 2, 3), np.uint8)), image_type="BGR")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="image_type"):
+        frame_input_to_c(frame)

@@ -8,9 +8,11 @@ is the platform's.
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from upperbodyseg.errors import InputError
 from upperbodyseg.types import FrameInput, ImageBuffer, ImageType, SegmentationOutput
@@ -68,11 +70,25 @@ class CSegmentationOutput(ctypes.Structure):
     )
 
 
-def _memory(pointer: Any, size: int, copy: bool) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    if not pointer:
+def _check(struct: object, kind: type[ctypes.Structure]) -> None:
+    if not isinstance(struct, kind):
+        raise InputError(f"expected a {kind.__name__}, got {type(struct).__name__}")
+
+
+def _memory(struct: Any, copy: bool) -> NDArray[np.uint8]:
+    """The bytes that ``struct.data`` points at; they keep the structure, its owner, alive."""
+    size = int(struct.dataSize)
+    if not struct.data:
         raise InputError(f"the structure's data pointer is null, but {size} bytes are announced")
-    array = np.ctypeslib.as_array(pointer, (size,))
-    return array.copy() if copy else array
+    if size > sys.maxsize:
+        raise InputError(f"the structure's dataSize is {size} bytes, more than any memory")
+    memory: Any = (ctypes.c_uint8 * size).from_address(ctypes.addressof(struct.data.contents))
+    memory._owner = struct
+    array = np.frombuffer(memory, np.uint8) if size else np.zeros(0, np.uint8)
+    try:
+        return array.copy() if copy else array
+    except MemoryError:
+        raise InputError(f"the structure's dataSize is {size} bytes, too many to copy") from None
 
 
 def image_buffer_from_c(struct: CImageBuffer, copy: bool = False) -> ImageBuffer:
@@ -80,12 +96,13 @@ def image_buffer_from_c(struct: CImageBuffer, copy: bool = False) -> ImageBuffer
 
     Args:
         struct: a null pointer with ``dataSize`` 0 makes an empty buffer.
-        copy: False uses the memory in place: it must outlive the buffer, whose owner stays the
-            caller, whatever ``ownsData`` says. True copies it.
+        copy: False uses the memory in place: it must outlive the buffer, and stays the caller's to
+            free, whatever ``ownsData`` says. True copies it.
 
     Raises:
-        InputError: the fields describe no picture (see :class:`ImageBuffer`).
+        InputError: not that structure, or its fields describe no picture (see :class:`ImageBuffer`).
     """
+    _check(struct, CImageBuffer)
     if not struct.data and not struct.dataSize:
         return ImageBuffer()
     return ImageBuffer(
@@ -93,7 +110,7 @@ def image_buffer_from_c(struct: CImageBuffer, copy: bool = False) -> ImageBuffer
         height=struct.height,
         step=struct.step,
         channels=struct.channels,
-        data=_memory(struct.data, struct.dataSize, copy),
+        data=_memory(struct, copy),
         owns_data=copy,
     )
 
@@ -114,13 +131,14 @@ def image_buffer_to_c(buffer: ImageBuffer, copy: bool = False) -> CImageBuffer:
 
     Args:
         buffer: may be empty.
-        copy: False points at the buffer's own memory, with ``ownsData`` 0; True at a copy, with
-            ``ownsData`` 1.
+        copy: False points at the buffer's own memory, True at a copy of it.
 
     Returns:
         The structure. The memory it points at lives as long as the structure object (not a C
-        copy of it) does.
+        copy of it) does and is Python's to free: ``ownsData`` is 0.
     """
+    if not isinstance(buffer, ImageBuffer):
+        raise InputError(f"expected an ImageBuffer, got {type(buffer).__name__}")
     pointer, keep = _pointer(buffer, copy)
     struct = CImageBuffer(
         buffer.width,
@@ -129,7 +147,7 @@ def image_buffer_to_c(buffer: ImageBuffer, copy: bool = False) -> CImageBuffer:
         buffer.channels,
         pointer,
         buffer.data_size,
-        int(copy and not buffer.empty()),
+        0,
     )
     struct._keep = keep
     return struct
@@ -139,19 +157,19 @@ def frame_input_from_c(struct: CFrameInput, copy: bool = False) -> FrameInput:
     """A :class:`FrameInput` from a C frame input; ``copy`` as for :func:`image_buffer_from_c`.
 
     Raises:
-        InputError: ``imageType`` is no :class:`ImageType`, or the fields describe no picture.
+        InputError: not that structure, ``imageType`` is no :class:`ImageType`, or the fields describe
+            no picture.
     """
-    try:
-        image_type = ImageType(struct.imageType)
-    except ValueError:
-        types = ", ".join(f"{t.value} {t.name}" for t in ImageType)
-        raise InputError(f"imageType must be one of {types}; got {struct.imageType}") from None
+    _check(struct, CFrameInput)
+    image_type = ImageType.parse(struct.imageType)
+    if not struct.data and not struct.dataSize:
+        return FrameInput(ImageBuffer(), int(struct.timestamp), image_type, bool(struct.isStill))
     buffer = ImageBuffer(
         width=struct.width,
         height=struct.height,
         step=struct.stride,
         channels=image_type.channels,
-        data=_memory(struct.data, struct.dataSize, copy),
+        data=_memory(struct, copy),
         owns_data=copy,
     )
     return FrameInput(buffer, int(struct.timestamp), image_type, bool(struct.isStill))
@@ -161,8 +179,10 @@ def frame_input_to_c(frame: FrameInput, copy: bool = False) -> CFrameInput:
     """A C frame input from a :class:`FrameInput`; lifetime as for :func:`image_buffer_to_c`.
 
     Raises:
-        InputError: the timestamp is no unsigned 32-bit number.
+        InputError: not a FrameInput, or its timestamp is no unsigned 32-bit number.
     """
+    if not isinstance(frame, FrameInput) or not isinstance(frame.frame, ImageBuffer):
+        raise InputError(f"expected a FrameInput with an ImageBuffer, got {type(frame).__name__}")
     pointer, keep = _pointer(frame.frame, copy)
     struct = CFrameInput(
         _timestamp(frame.timestamp),
@@ -171,8 +191,8 @@ def frame_input_to_c(frame: FrameInput, copy: bool = False) -> CFrameInput:
         frame.frame.width,
         frame.frame.height,
         frame.frame.step,
-        int(frame.image_type),
-        frame.is_still,
+        int(ImageType.parse(frame.image_type)),
+        bool(frame.is_still),
     )
     struct._keep = keep
     return struct
@@ -182,8 +202,9 @@ def output_from_c(struct: CSegmentationOutput, copy: bool = False) -> Segmentati
     """A :class:`SegmentationOutput` from a C output; ``copy`` as for :func:`image_buffer_from_c`.
 
     Raises:
-        InputError: the mask's fields describe no picture.
+        InputError: not that structure, or the mask's fields describe no picture.
     """
+    _check(struct, CSegmentationOutput)
     return SegmentationOutput(
         bool(struct.success), int(struct.timestamp), image_buffer_from_c(struct.mask, copy)
     )
@@ -195,6 +216,8 @@ def output_to_c(output: SegmentationOutput, copy: bool = False) -> CSegmentation
     Raises:
         InputError: the timestamp is no unsigned 32-bit number.
     """
+    if not isinstance(output, SegmentationOutput):
+        raise InputError(f"expected a SegmentationOutput, got {type(output).__name__}")
     mask = image_buffer_to_c(output.segmentation_mask, copy)
     struct = CSegmentationOutput(_timestamp(output.timestamp), output.success, mask)
     # The structure holds a copy of the mask's fields, so it has to keep the memory itself.
@@ -203,6 +226,7 @@ def output_to_c(output: SegmentationOutput, copy: bool = False) -> CSegmentation
 
 
 def _timestamp(value: object) -> int:
-    if not isinstance(value, (int, np.integer)) or not 0 <= value < 2**32:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not 0 <= value < 2**32:  # type: ignore[operator]
         raise InputError(f"the C structure's timestamp is an unsigned 32-bit number, got {value!r}")
-    return int(value)
+    return int(value)  # type: ignore[call-overload,no-any-return]
