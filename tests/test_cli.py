@@ -104,7 +104,7 @@ def test_a_folder_goes_on_after_a_bad_picture_and_lists_it_at_the_end(
     cv2.imwrite(str(folder / "grey.webp"), webcam[..., 0])
     out = tmp_path / "masks"
     assert main(["segment", str(folder), "-o", str(out)]) == 1
-    assert sorted(p.name for p in out.iterdir()) == ["grey.png", "photo.jpg.png", "photo.png.png"]
+    assert sorted(p.name for p in out.iterdir()) == ["grey.webp.png", "photo.jpg.png", "photo.png.png"]
     captured = capsys.readouterr()
     assert "3 picture(s)" in captured.out
     last = captured.err.strip().splitlines()[-3:]
@@ -141,14 +141,25 @@ def test_an_output_that_can_not_be_written_is_listed(
         (["PHOTO", "-o", "PHOTO"], "choose another output"),
         (["FOLDER", "-o", "PHOTO"], "is a file"),
         (["EMPTY"], "no picture"),
+        (["FOLDER", "-o", "FOLDER"], "can't go into"),
+        (["PHOTO", "-o", "LINK"], "choose another output"),
+        (["x" * 400 + ".png"], "File name too long"),
+        (["PHOTO", "--max-pixels", "0"], "max_pixels"),
     ],
 )
 def test_wrong_arguments_are_exit_code_2_and_change_nothing(
     arguments: list[str], message: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
+    link = tmp_path / "link.png"
+    link.symlink_to(photo)
     before = photo.read_bytes()
-    known = {"PHOTO": str(photo), "FOLDER": str(photo.parent), "EMPTY": str(tmp_path / "empty")}
+    known = {
+        "LINK": str(link),
+        "PHOTO": str(photo),
+        "FOLDER": str(photo.parent),
+        "EMPTY": str(tmp_path / "empty"),
+    }
     assert main(["segment", *(known.get(a, a) for a in arguments)]) == 2
     assert message in capsys.readouterr().err
     assert photo.read_bytes() == before
@@ -195,6 +206,48 @@ def test_an_interruption_keeps_what_is_done(
     out = tmp_path / "out"
     assert main(["segment", str(photo.parent), "-o", str(out)]) == 130
     assert [p.name for p in out.iterdir()] == ["photo.png"]
+
+
+def test_inputs_of_like_names_get_outputs_of_their_own(photo: Path, tmp_path: Path, webcam: U8) -> None:
+    for name in ("photo.jpg", "photo.jpg.bmp", "photo.jpg.png"):
+        cv2.imwrite(str(photo.parent / name), webcam)
+    out = tmp_path / "out"
+    assert main(["segment", str(photo.parent), "-o", str(out)]) == 0
+    assert len(list(out.iterdir())) == 4
+
+
+def test_a_too_large_picture_is_listed(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mask.png"
+    assert main(["segment", str(photo), "-o", str(out), "--max-pixels", "1000"]) == 1
+    assert "640 x 360" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_every_kind_of_png_is_read(tmp_path: Path, webcam: U8, depth: type, channels: int) -> None:
+    picture = webcam.astype(depth) * (257 if depth is np.uint16 else 1)
+    if channels == 1:
+        picture = picture[..., 1]
+    if channels == 4:
+        picture = np.dstack([picture, np.full(picture.shape[:2], np.iinfo(depth).max, depth)])
+    source, out = tmp_path / "kind.png", tmp_path / "mask.png"
+    cv2.imwrite(str(source), picture)
+    assert main(["segment", str(source), "-o", str(out)]) == 0
+    assert ((read(out) >= 128) == (segment(webcam) >= 128)).mean() > 0.9
+
+
+def test_a_pipe_that_closes_early_is_no_traceback(photo: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m upperbodyseg info | true",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
 
 
 class Terminal(io.StringIO):

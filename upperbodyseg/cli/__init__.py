@@ -7,6 +7,8 @@ Exit codes: 0 everything done; 1 some pictures could not be read or written (the
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -30,14 +32,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     segment.add_parser(commands)
     info.add_parser(commands)
     args = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be text
     try:
         code: int = args.run(args)
+        sys.stdout.flush()
     except InputError as exc:
         print(f"upperbodyseg: {exc}", file=sys.stderr)
         return 2
     except UpperBodySegError as exc:
         print(f"upperbodyseg: {exc}", file=sys.stderr)
         return 3
+    except BrokenPipeError:
+        # Whoever read the output has left; Python's own flush at exit must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("\nupperbodyseg: interrupted", file=sys.stderr)
         return 130

@@ -31,6 +31,8 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         PictureError: the file can't be opened, or holds no picture that OpenCV can decode.
     """
     try:
+        if not path.is_file():  # a pipe or a device would be waited for
+            raise PictureError("is no file")
         content = path.read_bytes()
     except OSError as exc:
         raise PictureError(f"can't be read: {exc.strerror}") from exc
@@ -41,6 +43,8 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as exc:
         raise PictureError(f"can't be decoded: {exc.err}") from exc
+    except MemoryError as exc:
+        raise PictureError("is too large for this machine's memory") from exc
     if picture is None:
         raise PictureError("is no picture in a format that OpenCV can decode, or is damaged")
     return picture  # type: ignore[return-value]
@@ -55,7 +59,7 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
     done, data = cv2.imencode(".png", picture)
     if not done:
         raise PictureError("can't be encoded as PNG")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{os.getpid()}.part")  # short: the name may be as long as names get
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

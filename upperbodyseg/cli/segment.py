@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.cli.pictures import PictureError, list_pictures, read_picture, write_png
+from upperbodyseg.cli.pictures import SUFFIXES, PictureError, list_pictures, read_picture, write_png
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import InputError
 from upperbodyseg.models.interpreter import RUNTIMES
@@ -51,7 +50,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         dest="kind",
         action="store_const",
         const="cutout",
-        help="write the picture with the mask as its alpha channel instead of the mask",
+        help="write the picture with the mask as its alpha channel (in place of any it had), not the mask",
     )
     kind.add_argument(
         "--overlay",
@@ -68,31 +67,49 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="Gaussian blur of the mask: 0 none, higher smoother (default: %(default)s)",
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of one inference (default: 1)")
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        default=SegmenterOptions.max_pixels,
+        metavar="N",
+        help="refuse larger pictures (default: %(default)s)",
+    )
     parser.add_argument("--runtime", choices=("auto", *RUNTIMES), default="auto")
     parser.set_defaults(run=_run, kind="mask")
 
 
 def _jobs(photo: Path, output: Path | None, kind: str) -> list[tuple[Path, Path]]:
-    """Which picture goes into which file."""
+    """Which picture goes into which file; no two into one, and none into a picture that is read."""
     if not photo.exists():
         raise InputError(f"there is no {photo}")
-    if not photo.is_dir():
+    if photo.is_dir():
+        jobs = _folder_jobs(photo, output or Path(f"{photo.resolve().name}_{kind}"))
+    else:
         target = output or Path(f"{photo.stem}_{kind}.png")
         if target.is_dir():
             target = target / f"{photo.stem}.png"
         if target.suffix.lower() != ".png":
             raise InputError(f"the output is a PNG: its name must end in .png, got {target}")
-        return [(photo, target)]
-    folder = output or Path(f"{photo.resolve().name}_{kind}")
+        jobs = [(photo, target)]
+    sources = {source.resolve() for source, _ in jobs}
+    for _, target in jobs:
+        if target.resolve() in sources:
+            raise InputError(f"{target} is a picture to be read: choose another output")
+    return jobs
+
+
+def _folder_jobs(photos: Path, folder: Path) -> list[tuple[Path, Path]]:
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{photo} is a folder, so the output must be one too; {folder} is a file")
-    pictures = list_pictures(photo)
+        raise InputError(f"{photos} is a folder, so the output must be one too; {folder} is a file")
+    if folder.resolve() == photos.resolve():
+        raise InputError(f"the output can't go into {photos} itself: its masks would be taken for photos")
+    pictures = list_pictures(photos)
     if not pictures:
-        raise InputError(f"there is no picture in {photo}")
-    stems = Counter(p.stem.lower() for p in pictures)
-    return [
-        (p, folder / (f"{p.stem}.png" if stems[p.stem.lower()] == 1 else f"{p.name}.png")) for p in pictures
-    ]
+        endings = " ".join(sorted(SUFFIXES))
+        raise InputError(f"there is no picture in {photos} (names that end in {endings})")
+    # a.jpg and a.png would both become a.png; with their whole names they don't.
+    plain = len({p.stem.lower() for p in pictures}) == len(pictures)
+    return [(p, folder / f"{p.stem if plain else p.name}.png") for p in pictures]
 
 
 def _render(kind: str, bgr: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -112,7 +129,7 @@ class _Progress:
 
     def __init__(self, total: int) -> None:
         self.total, self.start = total, perf_counter()
-        self.shown = total > 1 and sys.stderr.isatty()
+        self.shown = total > 1 and sys.stderr is not None and sys.stderr.isatty()
 
     def show(self, done: int) -> None:
         if not self.shown:
@@ -130,30 +147,35 @@ class _Progress:
 
 def _run(args: argparse.Namespace) -> int:
     check_blur_sigma(args.blur_sigma)
-    options = SegmenterOptions(num_threads=args.threads, runtime=args.runtime)
-    jobs = _jobs(args.photo, args.output, args.kind)
-    for source, target in jobs:
-        if target.exists() and target.samefile(source):
-            raise InputError(f"{target} is the picture itself: choose another output")
+    options = SegmenterOptions(num_threads=args.threads, runtime=args.runtime, max_pixels=args.max_pixels)
+    try:
+        jobs = _jobs(args.photo, args.output, args.kind)
+    except OSError as exc:
+        raise InputError(f"can't use {exc.filename}: {exc.strerror}") from exc
     failures: list[str] = []
-    people = 0
+    people = done = 0
     with UpperBodySegmenter(options) as engine:
         progress = _Progress(len(jobs))
         try:
-            for done, (source, target) in enumerate(jobs):
+            for source, target in jobs:
                 progress.show(done)
                 try:
                     bgr = read_picture(source)
                     frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, is_still=True)
                     output = engine.process(frame, args.blur_sigma)
                     write_png(target, _render(args.kind, bgr, output.mask))
+                    people += len(output.persons)
                 except (PictureError, InputError) as exc:
                     failures.append(f"{source}: {exc}")
-                else:
-                    people += len(output.persons)
+                done += 1
         finally:
             progress.close()
-    written = len(jobs) - len(failures)
+            _summarize(jobs, done, people, failures)
+    return 1 if failures else 0
+
+
+def _summarize(jobs: list[tuple[Path, Path]], done: int, people: int, failures: list[str]) -> None:
+    written = done - len(failures)
     where = jobs[0][1] if len(jobs) == 1 else jobs[0][1].parent
     if written:
         print(f"{written} picture(s), {people} person(s) found: {where}")
@@ -161,4 +183,3 @@ def _run(args: argparse.Namespace) -> int:
         print(f"{len(failures)} of {len(jobs)} picture(s) failed:", file=sys.stderr)
         for line in failures:
             print(f"  {line}", file=sys.stderr)
-    return 1 if failures else 0
