@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data import background_files
 from upperbodyseg import (
     DetectedPerson,
     FrameInput,
@@ -76,15 +77,8 @@ def read_val(data: Path) -> Iterator[Labelled]:
 
 
 def held_out_backgrounds(data: Path) -> list[tuple[str, bool]]:
-    """The people-free pictures: path, and whether it is one of those never trained on.
-
-    Every fifth by file name within each set is kept out of training.
-    """
-    by_set: dict[str, list[str]] = defaultdict(list)
-    for row in _rows(data / "manifest.csv"):
-        if row["file"].startswith("backgrounds/"):
-            by_set[row["set"]].append(row["file"])
-    return [(file, i % 5 == 4) for files in by_set.values() for i, file in enumerate(sorted(files))]
+    """The people-free pictures: path, and whether it is one of those never trained on."""
+    return [(file, held_out) for held_out in (False, True) for file in background_files(data, held_out)]
 
 
 def box_iou(a: Box, b: Box) -> float:

@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.accuracy import markdown, measure
+from training.data import background_files
 from upperbodyseg.models.spec import DETECTOR, SEGMENTER, WEIGHTS, ModelSpec, load_spec
 
 WHAT = {
@@ -68,11 +69,10 @@ LIMITS = """\
 def provenance(data: Path) -> str:
     with open(data / "manifest.csv", newline="", encoding="utf-8") as f:
         rows = [r for r in csv.DictReader(f) if r["split"] == "train"]
+    held_out = set(background_files(data, held_out=True))
     lines = ["| pictures | number | origin and licence |", "|---|---|---|"]
     for folder, what, licence in SOURCES:
-        number = sum(r["file"].startswith(folder) for r in rows)
-        if folder.startswith("backgrounds/"):
-            number -= number // 5  # every fifth is held out
+        number = sum(r["file"].startswith(folder) and r["file"] not in held_out for r in rows)
         lines.append(f"| {what} | {number:,} | {licence} |")
     names = {
         "1": "CC BY-NC-SA",

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.geometry import Region, letterbox_geometry
+from upperbodyseg.geometry import Region, letterbox_geometry, resize
 from upperbodyseg.preprocess.letterbox import PADDING
 from upperbodyseg.preprocess.regions import MARGIN, region_around
 
@@ -371,8 +371,7 @@ def segmenter_sample(maker: SceneMaker, size: int) -> tuple[U8, U8, U8]:
     cut = np.s_[r.y0 : r.y1, r.x0 : r.x1]
 
     def fit(plane: U8) -> U8:
-        shrink = r.width * r.height > size * size
-        return cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+        return resize(plane, size, size)
 
     bgr, alpha = fit(scene.bgr[cut]), fit(scene.alpha[cut])
     weight = np.full((size, size), int(255 * scene.weight), np.uint8)
