@@ -107,6 +107,7 @@ def test_a_folder_goes_on_after_a_bad_picture_and_lists_it_at_the_end(
     assert sorted(p.name for p in out.iterdir()) == ["grey.webp.png", "photo.jpg.png", "photo.png.png"]
     captured = capsys.readouterr()
     assert "3 picture(s)" in captured.out
+    assert "1 other file(s)" in captured.err
     last = captured.err.strip().splitlines()[-3:]
     assert "2 of 5 picture(s) failed" in last[0]
     assert "a broken one.jpg" in last[1]

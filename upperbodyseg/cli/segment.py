@@ -152,6 +152,10 @@ def _run(args: argparse.Namespace) -> int:
         jobs = _jobs(args.photo, args.output, args.kind)
     except OSError as exc:
         raise InputError(f"can't use {exc.filename}: {exc.strerror}") from exc
+    if args.photo.is_dir():
+        others = len([p for p in args.photo.iterdir() if p.is_file()]) - len(jobs)
+        if others:
+            print(f"{others} other file(s) in {args.photo} are passed over", file=sys.stderr)
     failures: list[str] = []
     people = done = 0
     with UpperBodySegmenter(options) as engine:
