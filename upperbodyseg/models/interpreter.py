@@ -8,7 +8,6 @@ loaded. A runtime is imported when the first model is loaded, not with this pack
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 from typing import Any
 
@@ -31,6 +30,8 @@ RUNTIMES = tuple(_MODULES)
 
 def available_runtimes() -> dict[str, str]:
     """Versions of the installed runtimes by name, the preferred one first; none is imported."""
+    import importlib.metadata  # noqa: PLC0415 (slow to import, and not needed to import us)
+
     found = {}
     for name, module in _MODULES.items():
         if importlib.util.find_spec(module.split(".")[0]) is None:
