@@ -34,8 +34,8 @@ def astronaut() -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="session")
 def portrait(astronaut: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Her head and shoulders, BGR 331 x 421, without the helmet, which may be hers or not."""
-    return astronaut[:331, :421]
+    """Her head and shoulders, BGR 331 x 311, without flag, rocket and helmet."""
+    return astronaut[:331, 80:391]
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.geometry import Region
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter
 from upperbodyseg.models.spec import DETECTOR, SEGMENTER, WEIGHTS, load_spec, load_weights
+from upperbodyseg.postprocess.agreement import confirm_persons
 from upperbodyseg.postprocess.detections import decode_detections
 from upperbodyseg.postprocess.mask import blur_mask, check_blur_sigma, compose_mask
 from upperbodyseg.preprocess.letterbox import letterbox
@@ -207,7 +208,8 @@ class UpperBodySegmenter:
         persons = self._detect(detector, pixels, clock)
         regions = regions_from_boxes((p.box for p in persons), size)
         probabilities = _segment_regions(segmenter, pixels, regions, clock)
-        mask = compose_mask(zip(regions, probabilities, strict=True), size)
+        persons, parts = confirm_persons(persons, regions, probabilities)
+        mask = compose_mask(parts, size)
         mask = blur_mask(mask, blur_sigma)
         clock.lap("postprocess")
         return mask, persons, clock

@@ -430,7 +430,7 @@ class FrameInput:
 
 @dataclass(frozen=True)
 class DetectedPerson:
-    """A person that the detector found.
+    """A person that the detector found and the segmenter confirmed.
 
     Attributes:
         box: ``(x_min, y_min, x_max, y_max)`` in frame pixels, half-open, inside the frame.
@@ -450,7 +450,7 @@ class SegmentationOutput:
         timestamp: the frame's, untouched.
         segmentation_mask: one channel, the frame's width and height: 255 person, 0 background,
             1-254 soft edge. Owned by whoever holds the output; never reused by the engine.
-        persons: the detector's finds, best first; empty when nobody is in the frame.
+        persons: the people found, best first, 32 at most; empty when nobody is in the frame.
         timings_ms: milliseconds a stage: ``preprocess``, ``detection``, ``segmentation``,
             ``postprocess`` and their ``total``.
     """
