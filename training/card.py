@@ -82,6 +82,8 @@ def provenance(data: Path) -> str:
         "5": "CC BY-SA",
         "6": "CC BY-ND",
         "7": "none known",
+        "?": "not recorded",
+        "coco per image": "not recorded here (COCO's annotations have it)",
     }
     coco = Counter(r["licence"].rsplit("-", 1)[-1] for r in rows if r["file"].startswith("people/coco"))
     lines.append("")
@@ -113,8 +115,9 @@ whether training on the pictures below restricts its use is for the user to judg
 | file | `{spec.path.name}`, {spec.path.stat().st_size:,} bytes, {spec.parameters:,} parameters as float16 |
 | sha256 | `{spec.sha256}` |
 | input | `{list(spec.input_shape)}` float32, NHWC, BGR, 0-255: {INPUT[spec.name]} ({width} x {height}) |
-| recipe | {phases}; AdamW, batch {recipe["batch"]}, learning rate {recipe["learning_rate"]} \
-falling to 0 along a cosine; the weights' exponential moving average; seed {recipe["seed"]}, PyTorch \
+| recipe | {phases}, stopped at {recipe["stop"]:,}; AdamW, batch {recipe["batch"]}, \
+learning rate {recipe["learning_rate"]} falling to 0 along a cosine; the \
+weights' exponential moving average; seed {recipe["seed"]}, PyTorch \
 {recipe["torch"]} on {recipe["device"]} |
 | output | `{list(spec.output_shape)}` float32: {OUTPUT[spec.name].format(**values)} |
 

@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("upperbodyseg/models/weights"))
     parser.add_argument("--version", default="1")
-    parser.add_argument("--score-threshold", type=float, default=0.35, help="of the detector")
+    parser.add_argument("--score-threshold", type=float, default=0.36, help="of the detector")
     parser.add_argument("--companion-threshold", type=float, default=0.25, help="of the detector")
     args = parser.parse_args()
 
