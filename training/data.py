@@ -138,7 +138,7 @@ class SceneMaker:
     """Draws scenes: photos as they are, rooms without people, and composites."""
 
     def __init__(self, library: Library, rng: np.random.Generator) -> None:
-        self.library, self.rng = library, rng
+        self.pictures, self.rng = library, rng
         self._background_sets = list(library.backgrounds)
         weights = [
             np.sqrt(len(library.backgrounds[s])) * BACKGROUND_WEIGHTS.get(s, 1.0)
@@ -150,11 +150,11 @@ class SceneMaker:
         return items[self.rng.integers(len(items))]
 
     def photo(self, kind: str) -> Scene:
-        return self._pick(self.library.people[kind])  # type: ignore[return-value]
+        return self._pick(self.pictures.people[kind])  # type: ignore[return-value]
 
     def background(self) -> U8:
         name = self.rng.choice(len(self._background_sets), p=self._background_p)
-        return self._pick(self.library.backgrounds[self._background_sets[name]])  # type: ignore[return-value]
+        return self._pick(self.pictures.backgrounds[self._background_sets[name]])  # type: ignore[return-value]
 
     def empty(self) -> Scene:
         bgr = self.background()
@@ -163,7 +163,7 @@ class SceneMaker:
     def _cutout(self) -> U8:
         kind = self.rng.choice(["viton", "headshots", "headshots-caps", "picsart"], p=[0.4, 0.2, 0.08, 0.32])
         if kind != "picsart":
-            return self._pick(self.library.cutouts[kind])  # type: ignore[return-value]
+            return self._pick(self.pictures.cutouts[kind])  # type: ignore[return-value]
         scene = self.photo("picsart")
         # The label's edge pixels hold the old background: drop one, feather the rest.
         alpha = cv2.blur(cv2.erode(scene.alpha, np.ones((3, 3), np.uint8)), (3, 3))
