@@ -114,23 +114,19 @@ def _merge_nearest(regions: list[Region]) -> list[Region]:
 def regions_from_boxes(
     boxes: Iterable[tuple[float, float, float, float]],
     frame_size: tuple[int, int],
-    margin: float = MARGIN,
-    max_regions: int = MAX_REGIONS,
 ) -> list[Region]:
     """One region a person, neighbours merged; empty without boxes.
 
     Args:
         boxes: ``(x_min, y_min, x_max, y_max)`` in frame pixels.
         frame_size: ``(height, width)`` of the frame.
-        margin: see :func:`region_around`.
-        max_regions: most regions returned; the nearest are merged until it holds.
 
     Returns:
-        Regions that together cover every box's part inside the frame.
+        At most :data:`MAX_REGIONS` regions; each box's part inside the frame lies within one of them.
     """
-    regions = [region_around(box, frame_size, margin) for box in boxes]
+    regions = [region_around(box, frame_size) for box in boxes]
     while (merged := _merge_once(regions)) is not None:
         regions = merged
-    while len(regions) > max_regions:
+    while len(regions) > MAX_REGIONS:
         regions = _merge_nearest(regions)
     return regions
