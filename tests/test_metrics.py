@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
+from skimage import morphology
 
 from upperbodyseg import InputError
-from upperbodyseg.metrics import score
+from upperbodyseg.metrics import Confusion, boundary_iou, confusion, davis_f, score
 
 
 def square(x0: int, x1: int, y0: int = 64, y1: int = 192) -> np.ndarray:
@@ -81,3 +83,120 @@ def test_shapes_must_agree() -> None:
         score(np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8))
     with pytest.raises(InputError, match="same shape"):
         score(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint8))
+
+
+EMPTY, FULL = np.zeros((40, 60), np.uint8), np.full((40, 60), 255, np.uint8)
+FIGURES = (boundary_iou, davis_f)
+
+
+def blobs(seed: int, shape: tuple[int, int] = (90, 120)) -> tuple[np.ndarray, np.ndarray]:
+    """Two masks of a few blobs that agree in part."""
+    rng = np.random.default_rng(seed)
+    field = ndimage.gaussian_filter(rng.normal(size=shape), 8)
+    other = field + 0.4 * ndimage.gaussian_filter(rng.normal(size=shape), 6)
+    return tuple((np.where(f > 0.01, 255, 0)).astype(np.uint8) for f in (field, other))  # type: ignore[return-value]
+
+
+def test_pixels_are_counted_by_class() -> None:
+    mask, truth = np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.uint8)
+    mask[:2], truth[1:3] = 200, 255
+    assert confusion(mask, truth) == Confusion(5, 5, 5, 5)
+    ignore = np.zeros((4, 5), bool)
+    ignore[:, 0] = True
+    assert confusion(mask, truth, ignore=ignore) == Confusion(4, 4, 4, 4)
+    assert confusion(mask, truth, threshold=201) == Confusion(0, 0, 10, 10)
+
+
+def test_pooled_mean_iou_is_that_of_all_pixels_together() -> None:
+    total = sum((confusion(*blobs(seed)) for seed in range(5)), Confusion())
+    masks, truths = (np.concatenate(part) for part in zip(*(blobs(s) for s in range(5)), strict=True))
+    ious = [
+        ((masks > 0) == side)[(truths > 0) == side].sum()
+        / (((masks > 0) == side) | ((truths > 0) == side)).sum()
+        for side in (True, False)
+    ]
+    assert total.mean_iou == pytest.approx(sum(ious) / 2)
+
+
+def test_mean_iou_leaves_out_a_class_that_is_nowhere() -> None:
+    assert confusion(EMPTY, EMPTY).mean_iou == 1
+    assert confusion(FULL, FULL).mean_iou == 1
+    assert confusion(FULL, EMPTY).mean_iou == 0
+    assert np.isnan(Confusion().mean_iou)
+
+
+def test_boundary_iou_of_a_shifted_square_is_that_worked_out_by_hand() -> None:
+    # Diagonal 362, so that the edge is 7 pixels deep: squares of 128 with holes of 114.
+    edge = 128**2 - 114**2
+    # 32 columns apart: rows 7 deep at top and bottom share 96 columns, and the columns 7 wide
+    # lie inside the other's hole but for those rows.
+    both = 2 * 7 * 96
+    assert boundary_iou(square(64, 192), square(96, 224)) == pytest.approx(both / (2 * edge - both))
+
+
+def test_boundary_iou_counts_the_frames_edge() -> None:
+    assert boundary_iou(FULL, FULL) == 1
+    # Diagonal 72, one pixel deep: the two share what of the frame's edge both touch.
+    half = FULL.copy()
+    half[:, 30:] = 0
+    left = 40 + 2 * 29
+    assert boundary_iou(half, FULL) == pytest.approx(left / (2 * 60 + 2 * 38 + 38))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_boundary_iou_by_another_way(seed: int) -> None:
+    mask, truth = blobs(seed)
+    d = round(0.02 * np.hypot(90, 120))
+    edges = []
+    for m in (mask, truth):
+        padded = np.pad(m > 0, 1)
+        deep = ndimage.distance_transform_cdt(padded, metric="chessboard")[1:-1, 1:-1]
+        edges.append((deep > 0) & (deep <= d))
+    expected = (edges[0] & edges[1]).sum() / (edges[0] | edges[1]).sum()
+    assert boundary_iou(mask, truth) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_davis_f_by_another_way(seed: int) -> None:
+    mask, truth = blobs(seed)
+
+    def contour(m: np.ndarray) -> np.ndarray:
+        seg = m > 0
+        out = np.zeros(seg.shape, bool)
+        for y, x in np.ndindex(seg.shape):
+            for dy, dx in ((0, 1), (1, 0), (1, 1)):
+                if y + dy < seg.shape[0] and x + dx < seg.shape[1]:
+                    out[y, x] |= seg[y, x] != seg[y + dy, x + dx]
+        return out
+
+    disk = morphology.disk(int(np.ceil(0.008 * np.hypot(90, 120))))
+    p, t = contour(mask), contour(truth)
+    precision = (p & ndimage.binary_dilation(t, disk)).sum() / p.sum()
+    recall = (t & ndimage.binary_dilation(p, disk)).sum() / t.sum()
+    assert davis_f(mask, truth) == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_empty_and_full_masks(figure) -> None:  # type: ignore[no-untyped-def]
+    assert figure(EMPTY, EMPTY) == 1
+    assert figure(FULL, FULL) == 1
+    mask, _ = blobs(0, (40, 60))
+    assert mask.any()
+    assert figure(mask, mask) == 1
+    assert figure(mask, EMPTY) == 0
+    assert figure(EMPTY, mask) == 0
+
+
+@pytest.mark.parametrize("figure", [*FIGURES, confusion])
+def test_every_figure_checks_shapes(figure) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match="same shape"):
+        figure(np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8))
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_ignored_pixels_are_background_in_both(figure) -> None:  # type: ignore[no-untyped-def]
+    mask, truth = square(64, 250), square(64, 192)
+    ignore = np.zeros((256, 256), bool)
+    ignore[:, 160:] = True
+    assert figure(mask, truth) < 1
+    assert figure(mask, truth, ignore=ignore) == 1
