@@ -6,31 +6,32 @@ from upperbodyseg.geometry import letterbox_geometry
 from upperbodyseg.postprocess.detections import MAX_PERSONS, decode_detections, non_maximum_suppression
 
 FRAME = (360, 640)
+UNIT = 16.0
 FIT = letterbox_geometry(FRAME, 192)  # 192 x 108, 42 rows down
 
 
 def output(*cells: tuple[int, int, float, float, float, float, float]) -> np.ndarray:
+    """Cells given with their distances in pixels; a logarithm of 0 stands for 16."""
     grid = np.zeros((24, 24, 5), np.float32)
-    grid[..., 1:] = 10
-    for row, column, *values in cells:
-        grid[row, column] = values
+    for row, column, score, *distances in cells:
+        grid[row, column] = score, *np.log(np.array(distances) / UNIT)
     return grid
 
 
 def test_no_cell_above_the_threshold_is_nobody() -> None:
-    assert decode_detections(output((3, 3, 0.2, 5, 5, 5, 5)), 8, FIT, FRAME, 0.3, 0.3) == ()
+    assert decode_detections(output((3, 3, 0.2, 5, 5, 5, 5)), 8, UNIT, FIT, FRAME, 0.3, 0.3) == ()
 
 
 def test_a_cell_becomes_a_box_in_frame_pixels() -> None:
     # The cell's centre is (100, 92) in the square, (333.3, 166.7) in the frame.
-    (person,) = decode_detections(output((11, 12, 0.9, 30, 20, 40, 30)), 8, FIT, FRAME, 0.3, 0.3)
+    (person,) = decode_detections(output((11, 12, 0.9, 30, 20, 40, 30)), 8, UNIT, FIT, FRAME, 0.3, 0.3)
     np.testing.assert_allclose(person.box, [233.33, 100, 466.67, 266.67], atol=0.1)
     assert person.score == np.float32(0.9)
 
 
 def test_boxes_are_cut_to_the_frame_and_those_outside_dropped() -> None:
     found = decode_detections(
-        output((11, 12, 0.9, 500, 500, 500, 500), (0, 0, 0.8, 3, 3, 3, 3)), 8, FIT, FRAME, 0.3, 0.3
+        output((11, 12, 0.9, 300, 300, 300, 300), (0, 0, 0.8, 3, 3, 3, 3)), 8, UNIT, FIT, FRAME, 0.3, 0.3
     )
     assert [p.box for p in found] == [(0.0, 0.0, 640.0, 360.0)]
 
@@ -39,6 +40,7 @@ def test_of_boxes_on_one_person_the_best_is_kept_first() -> None:
     found = decode_detections(
         output((11, 12, 0.6, 30, 20, 40, 30), (11, 13, 0.9, 38, 20, 32, 30), (11, 3, 0.7, 10, 10, 10, 10)),
         8,
+        UNIT,
         FIT,
         FRAME,
         0.3,
@@ -56,12 +58,12 @@ def test_suppression_keeps_boxes_that_overlap_little() -> None:
 
 def test_a_certain_person_lowers_the_bar_for_the_others() -> None:
     weak, strong = (11, 3, 0.3, 10, 10, 10, 10), (11, 12, 0.5, 30, 20, 40, 30)
-    assert decode_detections(output(weak), 8, FIT, FRAME, 0.4, 0.25) == ()
-    found = decode_detections(output(weak, strong), 8, FIT, FRAME, 0.4, 0.25)
+    assert decode_detections(output(weak), 8, UNIT, FIT, FRAME, 0.4, 0.25) == ()
+    found = decode_detections(output(weak, strong), 8, UNIT, FIT, FRAME, 0.4, 0.25)
     assert [round(p.score, 2) for p in found] == [0.5, 0.3]
-    assert len(decode_detections(output(weak, strong), 8, FIT, FRAME, 0.4, 0.35)) == 1
+    assert len(decode_detections(output(weak, strong), 8, UNIT, FIT, FRAME, 0.4, 0.35)) == 1
 
 
 def test_no_more_than_so_many_people_are_reported() -> None:
     grid = output(*((r, c, 0.6, 3.0, 3.0, 3.0, 3.0) for r in range(6, 18) for c in range(24)))
-    assert len(decode_detections(grid, 8, FIT, FRAME, 0.3, 0.3)) == MAX_PERSONS
+    assert len(decode_detections(grid, 8, UNIT, FIT, FRAME, 0.3, 0.3)) == MAX_PERSONS

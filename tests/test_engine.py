@@ -80,6 +80,12 @@ def test_both_runtimes_give_the_same_mask(runtime_engine: UpperBodySegmenter, as
     assert np.abs(got.astype(int) - expected).mean() < 0.5
 
 
+def test_the_fast_model_finds_the_same_person(portrait: U8, runtime: str) -> None:
+    with UpperBodySegmenter(SegmenterOptions(model="fast", runtime=runtime)) as engine:
+        mask = engine.process(bgr_frame(portrait)).mask
+    assert iou(mask, segment(portrait)) > 0.9
+
+
 @pytest.mark.parametrize("padding", [0, 12])
 @pytest.mark.parametrize("image_type", ImageType)
 def test_every_layout_gives_the_mask_of_the_picture(
@@ -340,6 +346,9 @@ def test_leaving_the_with_statement_closes_also_after_an_error(webcam: U8) -> No
         ({"num_threads": 2**31}, "num_threads"),
         ({"num_threads": True}, "num_threads"),
         ({"models_dir": 5}, "models_dir"),
+        ({"model": "best"}, "accurate, fast"),
+        ({"model": None}, "model must be"),
+        ({"model": ["fast"]}, "model must be"),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, object], message: str) -> None:

@@ -11,6 +11,7 @@ from upperbodyseg.geometry import Region
 from upperbodyseg.postprocess.mask import (
     MAX_BLUR_SIGMA,
     blur_mask,
+    cells_to_pixels,
     check_blur_sigma,
     compose_mask,
     probability_to_mask,
@@ -103,3 +104,12 @@ def test_impossible_sigmas_are_refused(sigma: object) -> None:
 @pytest.mark.parametrize("sigma", [0, 0.5, 3, np.float32(2), np.int64(4)])
 def test_any_number_is_a_sigma(sigma: float) -> None:
     assert check_blur_sigma(sigma) == float(sigma)
+
+
+def test_cells_are_laid_out_row_by_row() -> None:
+    cells = np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 3, 4)
+    pixels = cells_to_pixels(cells)
+    assert pixels.shape == (4, 6)
+    for row, column in np.ndindex(2, 3):
+        cell = pixels[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        np.testing.assert_array_equal(cell.ravel(), cells[row, column])

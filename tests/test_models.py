@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
+import re
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,8 +20,8 @@ from upperbodyseg import (
     SegmenterOptions,
     UpperBodySegmenter,
 )
-from upperbodyseg.models.interpreter import Interpreter, available_runtimes, choose_runtime
-from upperbodyseg.models.spec import DETECTOR, SEGMENTER, WEIGHTS, load_spec, load_weights
+from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, available_runtimes, choose_runtime
+from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
 
 NAMES = (DETECTOR, SEGMENTER)
 
@@ -25,7 +29,7 @@ NAMES = (DETECTOR, SEGMENTER)
 @pytest.fixture
 def models_dir(tmp_path: Path) -> Path:
     """A copy of the weights to damage."""
-    return Path(shutil.copytree(WEIGHTS, tmp_path / "weights"))
+    return Path(shutil.copytree(WEIGHTS / MODELS[0], tmp_path / "weights"))
 
 
 def start(folder: Path, runtime: str = "auto") -> None:
@@ -33,28 +37,56 @@ def start(folder: Path, runtime: str = "auto") -> None:
 
 
 def test_the_weights_of_the_package_are_what_their_descriptions_say() -> None:
-    total = 0
+    files = set()
+    limits = {"int8": 1_700_000, "float16": 4_000_000}
+    for model, runtime in itertools.product(MODELS, RUNTIMES):
+        total = 0
+        for name in NAMES:
+            spec = load_spec(name, runtime, WEIGHTS / model)
+            total += len(load_weights(spec))
+            files.add(spec.path)
+            card = (WEIGHTS / model / f"{name}.md").read_text(encoding="utf-8")
+            told = ("Trained on", "licence", "recipe", "Scores", "PicsArt val", "Known limits", spec.sha256)
+            assert [what for what in told if what not in card] == []
+            assert str(list(spec.input_shape)) in card
+            assert str(list(spec.output_shape)) in card
+        assert total < limits[spec.precision]
+    assert set(WEIGHTS.rglob("*.tflite")) == files
+    assert len(files) == 6
+
+
+def test_each_runtime_gets_the_arithmetic_it_is_fast_in() -> None:
     for name in NAMES:
-        spec = load_spec(name)
-        total += len(load_weights(spec))
-        card = (WEIGHTS / f"{name}.md").read_text(encoding="utf-8")
-        told = ("Trained on", "licence", "recipe", "Scores", "PicsArt val", "Known limits", spec.sha256)
-        assert [what for what in told if what not in card] == []
-        assert str(list(spec.input_shape)) in card
-        assert str(list(spec.output_shape)) in card
-    assert total < 4_000_000
-    assert {p.name for p in WEIGHTS.glob("*.tflite")} == {f"{n}.tflite" for n in NAMES}
+        assert load_spec(name, "ai-edge-litert", WEIGHTS / "fast").precision == "int8"
+        assert load_spec(name, "tflite-runtime", WEIGHTS / "fast").precision == "float16"
+        for runtime in RUNTIMES:
+            assert load_spec(name, runtime, WEIGHTS / "accurate").precision == "float16"
+
+
+def test_both_files_of_a_model_say_the_same(astronaut: np.ndarray) -> None:
+    if len(available_runtimes()) < len(RUNTIMES):
+        pytest.skip("needs both runtimes")
+    for model, name in itertools.product(MODELS, NAMES):
+        outputs = []
+        for runtime in RUNTIMES:
+            spec = load_spec(name, runtime, WEIGHTS / model)
+            size = spec.input_shape[1]
+            picture = cv2.resize(astronaut, (size, size), interpolation=cv2.INTER_AREA)
+            outputs.append(Interpreter(spec, load_weights(spec)).run(picture))
+        first, second = (o[..., : 1 if name == DETECTOR else None] for o in outputs)
+        assert np.abs(first - second).mean() < 0.03, (model, name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_models_load_and_run_in_each_runtime(name: str, runtime: str) -> None:
-    spec = load_spec(name)
-    interpreter = Interpreter(spec, load_weights(spec), runtime=runtime)
+@pytest.mark.parametrize("model", MODELS)
+def test_models_load_and_run_in_each_runtime(model: str, name: str, runtime: str) -> None:
+    spec = load_spec(name, runtime, WEIGHTS / model)
+    interpreter = Interpreter(spec, load_weights(spec))
     _, height, width, _ = spec.input_shape
     output = interpreter.run(np.zeros((height, width, 3), np.uint8))
     assert output.shape == spec.output_shape[1:]
     assert np.isfinite(output).all()
-    scores = output[..., 0]
+    scores = output[..., : 1 if name == DETECTOR else None]
     assert 0 <= scores.min() <= scores.max() <= 1
 
 
@@ -62,12 +94,32 @@ def test_copied_weights_work(models_dir: Path) -> None:
     start(models_dir)
 
 
+def weight_file(folder: Path, name: str, runtime: str) -> Path:
+    return load_spec(name, runtime, folder).path
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("suffix", [".tflite", ".json"])
-def test_a_missing_file_is_named(models_dir: Path, name: str, suffix: str) -> None:
-    (models_dir / f"{name}{suffix}").unlink()
-    with pytest.raises(ModelNotFoundError, match=f"{name}\\{suffix}"):
+def test_a_missing_file_is_named(models_dir: Path, name: str, runtime: str) -> None:
+    file = weight_file(models_dir, name, runtime)
+    file.unlink()
+    with pytest.raises(ModelNotFoundError, match=re.escape(file.name)):
+        start(models_dir, runtime)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_description_is_named(models_dir: Path, name: str) -> None:
+    (models_dir / f"{name}.json").unlink()
+    with pytest.raises(ModelNotFoundError, match=rf"{name}\.json"):
         start(models_dir)
+
+
+def test_a_description_without_a_file_for_the_runtime_says_so(models_dir: Path, runtime: str) -> None:
+    description = models_dir / "person_detector.json"
+    files = json.loads(description.read_text())["files"]
+    del files[runtime]
+    edit(description, files=files)
+    with pytest.raises(ModelNotFoundError, match=f"no file for {runtime}"):
+        start(models_dir, runtime)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
@@ -77,28 +129,41 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "text"])
-def test_a_damaged_file_is_refused_by_its_hash(models_dir: Path, name: str, damage: str) -> None:
-    file = models_dir / f"{name}.tflite"
+def test_a_damaged_file_is_refused_by_its_hash(
+    models_dir: Path, name: str, damage: str, runtime: str
+) -> None:
+    file = weight_file(models_dir, name, runtime)
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(
         {"flip": bytes(content), "cut": bytes(content[:1000]), "empty": b"", "text": b"<html>"}[damage]
     )
     with pytest.raises(ModelFormatError, match="sha256"):
-        start(models_dir)
+        start(models_dir, runtime)
 
 
 def edit(file: Path, **fields: object) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
 
 
-def test_garbage_with_the_right_hash_is_refused_by_each_runtime(models_dir: Path, runtime: str) -> None:
-    import hashlib
+def replace_file(folder: Path, runtime: str, content: bytes) -> None:
+    """Another detector file, and the description says it is the right one."""
+    weight_file(folder, DETECTOR, runtime).write_bytes(content)
+    description = folder / f"{DETECTOR}.json"
+    files = json.loads(description.read_text())["files"]
+    files[runtime]["sha256"] = hashlib.sha256(content).hexdigest()
+    edit(description, files=files)
 
-    content = b"no model at all" * 100
-    (models_dir / "person_detector.tflite").write_bytes(content)
-    edit(models_dir / "person_detector.json", sha256=hashlib.sha256(content).hexdigest())
+
+def test_garbage_with_the_right_hash_is_refused_by_each_runtime(models_dir: Path, runtime: str) -> None:
+    replace_file(models_dir, runtime, b"no model at all" * 100)
     with pytest.raises(ModelFormatError, match=f"{runtime} can't load"):
+        start(models_dir, runtime)
+
+
+def test_another_model_under_its_name_is_refused(models_dir: Path, runtime: str) -> None:
+    replace_file(models_dir, runtime, weight_file(models_dir, SEGMENTER, runtime).read_bytes())
+    with pytest.raises(ModelFormatError, match="192, 192, 3"):
         start(models_dir, runtime)
 
 
@@ -121,6 +186,8 @@ def test_a_damaged_description_is_refused(models_dir: Path, text: str) -> None:
         {"name": "person_segmenter"},
         {"stride": 0},
         {"stride": 4},
+        {"unit": 0},
+        {"files": None},
         {"score_threshold": float("nan")},
         {"companion_threshold": 0.99},
         {"output_shape": [1, 24, 24, 1]},
@@ -134,7 +201,7 @@ def test_a_description_that_makes_no_sense_is_refused(models_dir: Path, fields: 
 
 
 def test_an_engine_whose_models_failed_can_be_tried_again(models_dir: Path) -> None:
-    file = models_dir / "person_segmenter.tflite"
+    file = weight_file(models_dir, SEGMENTER, choose_runtime("auto"))
     content = file.read_bytes()
     file.unlink()
     engine = UpperBodySegmenter(SegmenterOptions(models_dir=models_dir))
@@ -148,8 +215,8 @@ def test_an_engine_whose_models_failed_can_be_tried_again(models_dir: Path) -> N
 
 
 def test_a_runtimes_failure_becomes_ours(runtime: str) -> None:
-    spec = load_spec(SEGMENTER)
-    interpreter = Interpreter(spec, load_weights(spec), runtime=runtime)
+    spec = load_spec(SEGMENTER, runtime)
+    interpreter = Interpreter(spec, load_weights(spec))
     picture = np.zeros((*spec.input_shape[1:3], 3), np.uint8)
     held = interpreter._interpreter.tensor(interpreter._input)()  # a held view makes invoke() fail
     with pytest.raises(InferenceError, match=runtime):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from training.data import MAX_BOXES, Library, background_files, load_library, samples
+from training.pack import pack
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +47,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i in range(10):
         room = rng.integers(0, 256, (90, 160, 3), dtype=np.uint8)
         add(save(f"backgrounds/houses/images/{i}.png", room), "", "houses", "train")
+    for name in ("wide", "nobody"):
+        wide = rng.integers(0, 256, (300, 600, 3), dtype=np.uint8)
+        add(save(f"unlabelled/lfw/images/{name}.png", wide), "", "lfw", "unlabelled")
     with open(root / "manifest.csv", "w", newline="") as f:
-        writer = csv.DictWriter(f, ["file", "mask", "set", "split"])
+        writer = csv.DictWriter(f, ["file", "mask", "set", "split", "width", "height"])
         writer.writeheader()
         writer.writerows(rows)
     with open(root / "boxes.csv", "w", newline="") as f:
         writer_ = csv.writer(f)
         writer_.writerow(["file", "x_min", "y_min", "x_max", "y_max", "source"])
         writer_.writerows(boxes)
+    return root
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A soft mask for one of the unlabelled pictures: a disc, uncertain at the left."""
+    root = tmp_path_factory.mktemp("labels")
+    alpha = np.zeros((300, 600), np.uint8)
+    cv2.circle(alpha, (300, 150), 90, 240, -1)
+    weight = np.full((300, 600), 255, np.uint8)
+    weight[:, :30] = 0
+    assert cv2.imwrite(str(root / "lfw-wide.png"), np.vstack([alpha, weight]))
     return root
 
 
@@ -116,3 +133,37 @@ def test_the_same_seed_gives_the_same_samples(library: Library) -> None:
         for _ in range(10):
             for a, b in zip(next(one), next(two), strict=True):
                 np.testing.assert_array_equal(a, b)
+
+
+def test_soft_masks_of_unlabelled_pictures_are_learnt_from(folder: Path, labels: Path) -> None:
+    (scene,) = load_library(folder, labels).people["pseudo"]
+    assert scene.alpha.max() == 240
+    assert scene.ignore is not None
+    assert scene.ignore[:, :30].all()
+    assert not scene.ignore[:, 30:].any()
+    np.testing.assert_allclose(scene.boxes, [[210, 60, 391, 241]], atol=1)
+
+
+def test_without_soft_masks_unlabelled_pictures_are_left_out(library: Library) -> None:
+    assert "pseudo" not in library.people
+
+
+def test_a_packed_folder_holds_the_same_at_a_smaller_size(folder: Path, labels: Path, tmp_path: Path) -> None:
+    file = tmp_path / "data.zip"
+    assert pack(folder, labels, file) == file.stat().st_size
+    with zipfile.ZipFile(file) as packed:
+        packed.extractall(tmp_path / "data")
+    before = load_library(folder, labels)
+    after = load_library(tmp_path / "data", tmp_path / "data" / "labels")
+    for part in ("people", "cutouts", "backgrounds"):
+        sizes = [{k: len(v) for k, v in getattr(x, part).items()} for x in (before, after)]
+        assert sizes[0] == sizes[1]
+    (one,), (two,) = before.people["coco"], after.people["coco"]
+    np.testing.assert_array_equal(one.alpha, two.alpha)
+    np.testing.assert_array_equal(one.boxes, two.boxes)
+    (soft,) = after.people["pseudo"]
+    assert soft.bgr.shape == (144, 288, 3)
+    np.testing.assert_allclose(soft.boxes, [[101, 29, 188, 116]], atol=1.5)
+    val = tmp_path / "data" / "people/coco/images/val.png"
+    assert val.read_bytes() == (folder / "people/coco/images/val.png").read_bytes()
+    assert [Path(f).stem for f in background_files(tmp_path / "data", held_out=True)] == ["4", "9"]

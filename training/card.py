@@ -14,7 +14,10 @@ from pathlib import Path
 
 from benchmarks.accuracy import markdown, measure
 from training.data import background_files
-from upperbodyseg.models.spec import DETECTOR, SEGMENTER, WEIGHTS, ModelSpec, load_spec
+from upperbodyseg import SegmenterOptions
+from upperbodyseg.evaluation.peers import MediaPipeSelfie
+from upperbodyseg.models.interpreter import RUNTIMES
+from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec
 
 WHAT = {
     DETECTOR: "Finds people in a whole frame, as boxes.",
@@ -25,11 +28,17 @@ INPUT = {
     SEGMENTER: "a region round one or several people, stretched to a square",
 }
 OUTPUT = {
-    DETECTOR: "a cell of {stride} x {stride} input pixels: score 0-1 (the IoU its box is expected to have "
-    "with a person), then the distances in input pixels from the cell's centre to the box's left, top, "
-    "right and bottom edge; a frame shows people if a score reaches {score_threshold}, and then all "
-    "finds from {companion_threshold} on count",
-    SEGMENTER: "probability 0-1 that the pixel shows a person",
+    DETECTOR: "a cell of {stride} x {stride} input pixels, in two tensors: score 0-1 (the IoU its box is "
+    "expected to have with a person); and the logarithms of the distances, in {unit:g} input pixels, "
+    "from the cell's centre to the box's left, top, right and bottom edge; a frame shows people if a score "
+    "reaches {score_threshold}, and then all finds from {companion_threshold} on count",
+    SEGMENTER: "probability 0-1 that the pixel shows a person, a cell of {stride} x {stride} input pixels, "
+    "row by row",
+}
+
+ORIGIN = {
+    "fast": "from the backbone of the accurate segmenter",
+    "accurate": "from the ImageNet weights of EfficientNet-Lite0 (Apache-2.0)",
 }
 
 # Facts of the data folder's own description; the counts come from its manifest.
@@ -49,6 +58,12 @@ SOURCES = (
         "street fashion with masks, at low weight",
         "Clothing Co-Parsing; repository Apache-2.0, photos unclear",
     ),
+    (
+        "unlabelled",
+        "selfies, portraits, hair, webcams and groups, with masks made by this package's first models, "
+        "MediaPipe Selfie and U2Net (both Apache-2.0)",
+        "CC0 (100), CC BY 4.0 (210), COCO (240), research sets and unknown terms (1,000)",
+    ),
     ("cutouts/viton", "women, upper body, studio, as cut-outs", "VITON; licence unknown"),
     ("cutouts/headshots", "men, head and shoulders, as cut-outs", "league photos; no licence"),
     ("backgrounds/houses", "rooms without people", "Houses data set (Ahmed and Moustafa, 2016); no licence"),
@@ -66,12 +81,14 @@ LIMITS = """\
 - Not made for, and not to be used for, telling who somebody is."""
 
 
-def provenance(data: Path) -> str:
+def provenance(data: Path, model: str) -> str:
     with open(data / "manifest.csv", newline="", encoding="utf-8") as f:
-        rows = [r for r in csv.DictReader(f) if r["split"] == "train"]
+        rows = [r for r in csv.DictReader(f) if r["split"] in ("train", "unlabelled")]
     held_out = set(background_files(data, held_out=True))
     lines = ["| pictures | number | origin and licence |", "|---|---|---|"]
     for folder, what, licence in SOURCES:
+        if folder == "unlabelled" and model == "accurate":
+            continue  # these networks wrote the masks
         number = sum(r["file"].startswith(folder) and r["file"] not in held_out for r in rows)
         lines.append(f"| {what} | {number:,} | {licence} |")
     names = {
@@ -95,31 +112,42 @@ def provenance(data: Path) -> str:
     return "\n".join(lines)
 
 
-def card(spec: ModelSpec, sources: str, scores: str) -> str:
+def card(model: str, name: str, sources: str, scores: str) -> str:
+    specs = [load_spec(name, runtime, WEIGHTS / model) for runtime in RUNTIMES]
+    spec = specs[0]
     _, height, width, _ = spec.input_shape
-    values = {"stride": spec.stride, "score_threshold": spec.score_threshold}
-    values["companion_threshold"] = spec.companion_threshold
-    recipe = json.loads(spec.path.with_suffix(".json").read_text(encoding="utf-8"))["recipe"]
+    values = {
+        "stride": spec.stride,
+        "unit": spec.unit,
+        "score_threshold": spec.score_threshold,
+        "companion_threshold": spec.companion_threshold,
+    }
+    recipe = json.loads((WEIGHTS / model / f"{name}.json").read_text(encoding="utf-8"))["recipe"]
     phases = ", then ".join(
         f"{int(n):,} samples at {size} x {size}"
         for n, size in (phase.split("x") for phase in recipe["phases"].split(","))
     )
-    return f"""# {spec.name}, version {spec.version}
+    files = "\n".join(
+        f"| for {s.runtime} | `{s.path.name}`, {s.path.stat().st_size:,} bytes, {s.precision}, "
+        f"sha256 `{s.sha256}` |"
+        for s in specs
+    )
+    return f"""# {spec.name} ({model}), version {spec.version}
 
-{WHAT[spec.name]} Trained for upperbodyseg from the ImageNet weights of EfficientNet-Lite0
-(Apache-2.0); the recipe is in `training/README.md`. The file is licensed as the package is, Apache-2.0;
-whether training on the pictures below restricts its use is for the user to judge.
+{WHAT[spec.name]} Trained for upperbodyseg, {ORIGIN[model]}. The recipe is in `training/README.md`.
+The files are licensed as the package is, Apache-2.0; whether training on the pictures below restricts
+their use is for the user to judge.
 
 | | |
 |---|---|
-| file | `{spec.path.name}`, {spec.path.stat().st_size:,} bytes, {spec.parameters:,} parameters as float16 |
-| sha256 | `{spec.sha256}` |
-| input | `{list(spec.input_shape)}` float32, NHWC, BGR, 0-255: {INPUT[spec.name]} ({width} x {height}) |
+{files}
+| parameters | {spec.parameters:,} |
+| input | `{list(spec.input_shape)}`, BGR 0-255, as int8 less 128: {INPUT[spec.name]} ({width} x {height}) |
+| output | `{list(spec.output_shape)}`: {OUTPUT[spec.name].format(**values)} |
 | recipe | {phases}, stopped at {recipe["stop"]:,}; AdamW, batch {recipe["batch"]}, \
 learning rate {recipe["learning_rate"]} falling to 0 along a cosine; the \
 weights' exponential moving average; seed {recipe["seed"]}, PyTorch \
 {recipe["torch"]} on {recipe["device"]} |
-| output | `{list(spec.output_shape)}` float32: {OUTPUT[spec.name].format(**values)} |
 
 ## Trained on
 
@@ -144,11 +172,15 @@ protocol, in per cent.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv")
+    parser.add_argument("--peer", type=Path, help="selfie_segmentation.tflite, to score beside ours")
     args = parser.parse_args()
-    scores, sources = markdown(measure(args.data)), provenance(args.data)
-    for name in (DETECTOR, SEGMENTER):
-        (WEIGHTS / f"{name}.md").write_text(card(load_spec(name), sources, scores), encoding="utf-8")
-    print(scores)
+    peer = MediaPipeSelfie(args.peer) if args.peer else None
+    for model in MODELS:
+        scores = markdown(measure(args.data, SegmenterOptions(model=model), peer))
+        sources = provenance(args.data, model)
+        for name in (DETECTOR, SEGMENTER):
+            (WEIGHTS / model / f"{name}.md").write_text(card(model, name, sources, scores), encoding="utf-8")
+        print(f"{model}\n\n{scores}\n")
 
 
 if __name__ == "__main__":

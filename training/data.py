@@ -82,14 +82,19 @@ def background_files(folder: Path, held_out: bool) -> list[str]:
     return [f for files in by_set.values() for i, f in enumerate(sorted(files)) if (i % 5 == 4) == held_out]
 
 
-def load_library(folder: Path) -> Library:
+def load_library(folder: Path, labels: Path | None = None) -> Library:
+    """Decode the train split, and the unlabelled pictures that ``labels`` has soft masks for."""
     library = Library()
     boxes = read_boxes(folder)
     allowed = set(background_files(folder, held_out=False))
     for row in read_manifest(folder):
+        file = row["file"]
+        if row["split"] == "unlabelled" and labels is not None:
+            scene = _pseudo_labelled(folder / file, labels / label_name(file), boxes.get(file))
+            if scene is not None:
+                library.people["pseudo"].append(scene)
         if row["split"] != "train":
             continue
-        file = row["file"]
         picture = cv2.imread(str(folder / file), cv2.IMREAD_UNCHANGED)
         if picture is None:
             raise OSError(f"can't read {folder / file}")
@@ -118,6 +123,24 @@ def load_library(folder: Path) -> Library:
                 )
             )
     return library
+
+
+def label_name(file: str) -> str:
+    """Pseudo-label's file name: ``unlabelled/lfw/images/a.jpg`` -> ``lfw-a.png``."""
+    path = Path(file)
+    return f"{path.parts[1]}-{path.stem}.png"
+
+
+def _pseudo_labelled(picture: Path, label: Path, boxes: F32 | None) -> Scene | None:
+    if not label.exists():
+        return None
+    planes = cv2.imread(str(label), cv2.IMREAD_GRAYSCALE)
+    bgr = cv2.imread(str(picture), cv2.IMREAD_COLOR)
+    if planes is None or bgr is None:
+        return None
+    alpha, weight = np.split(planes, 2)
+    found = _alpha_box(alpha) if boxes is None else boxes
+    return Scene(bgr, alpha, found, weight == 0) if len(found) else None
 
 
 def _alpha_box(alpha: U8) -> F32:
@@ -259,7 +282,7 @@ def camera_defects(bgr: U8, rng: np.random.Generator) -> U8:
         gains = gain * rng.uniform(0.85, 1.15, 3)
         gamma = np.exp(rng.uniform(-0.4, 0.4))
         offset = rng.uniform(-20, 20)
-        if rng.random() < 0.08:
+        if rng.random() < 0.12:
             gains, gamma = gains * rng.uniform(0.2, 0.6), gamma * rng.uniform(1, 1.5)
         ramp = np.linspace(0, 1, 256)[:, None] ** gamma * 255 * gains + offset
         out = cv2.LUT(out, ramp.clip(0, 255).astype(np.uint8)[None])
@@ -325,12 +348,28 @@ def _turn(scene: Scene, rng: np.random.Generator) -> Scene:
 
 # --- samples ------------------------------------------------------------------------------------
 
-SEGMENTER_MIX = {"picsart": 0.28, "coco": 0.33, "composite": 0.29, "ccp": 0.03, "empty": 0.07}
-DETECTOR_MIX = {"picsart": 0.12, "coco": 0.42, "composite": 0.22, "ccp": 0.02, "empty": 0.22}
+SEGMENTER_MIX = {
+    "picsart": 0.28,
+    "coco": 0.25,
+    "pseudo": 0.22,
+    "composite": 0.18,
+    "ccp": 0.02,
+    "empty": 0.05,
+}
+DETECTOR_MIX = {
+    "picsart": 0.08,
+    "coco": 0.38,
+    "pseudo": 0.12,
+    "composite": 0.18,
+    "ccp": 0.02,
+    "empty": 0.22,
+}
 
 
 def _scene(maker: SceneMaker, mix: dict[str, float]) -> tuple[str, Scene]:
     kind = str(maker.rng.choice(list(mix), p=list(mix.values())))
+    if kind == "pseudo" and not maker.pictures.people.get(kind):
+        kind = "picsart" if maker.rng.random() < 0.3 else "coco"
     if kind == "composite":
         return kind, maker.composite()
     if kind == "empty":
@@ -377,9 +416,31 @@ def segmenter_sample(maker: SceneMaker, size: int) -> tuple[U8, U8, U8]:
     weight = np.full((size, size), int(255 * scene.weight), np.uint8)
     if scene.ignore is not None:
         weight[fit(scene.ignore[cut].astype(np.uint8) * 255) > 0] = 0
+    if rng.random() < 0.06:
+        _hold_something(bgr, weight, maker.background(), rng)
     if rng.random() < 0.5:
         bgr, alpha, weight = bgr[:, ::-1], alpha[:, ::-1], weight[:, ::-1]
     return camera_defects(np.ascontiguousarray(bgr), rng), alpha, weight
+
+
+def _hold_something(bgr: U8, weight: U8, picture: U8, rng: np.random.Generator) -> None:
+    """Lay a piece of another picture over this one, in place, and leave open what it is.
+
+    The labelled sets disagree whether a held object belongs to the person; what has to be learnt
+    is that the person goes on beside it.
+    """
+    size = len(bgr)
+    w, h = (int(n) for n in rng.uniform(0.12, 0.4, 2) * size)
+    piece = _cover(picture, h, w, rng)
+    shape = np.zeros((h, w), np.uint8)
+    if rng.random() < 0.5:
+        cv2.ellipse(shape, (w // 2, h // 2), (w // 2, h // 2), 0, 0, 360, 255, -1)
+    else:
+        shape[:] = 255
+    x, y = int(rng.integers(size - w)), int(rng.integers(size // 4, size - h))
+    inside = shape > 0
+    bgr[y : y + h, x : x + w][inside] = piece[inside]
+    weight[y : y + h, x : x + w][inside] = 0
 
 
 def _zoom(scene: Scene, rng: np.random.Generator) -> Scene:

@@ -1,8 +1,14 @@
-"""Checkpoint to shipped files: ``python -m training.export segmenter --run runs/segmenter``.
+"""Checkpoint to shipped files: ``python -m training.export fast-segmenter --run R --data DATA``.
 
-Writes ``<name>.tflite`` (float16 weights, float32 arithmetic, so that both tflite-runtime and
-LiteRT run it through XNNPACK) and ``<name>.json`` (what the package has to know of it, with the
-file's sha256) into ``--out``, after checking that the file gives what the network gives.
+Writes into the package's folder of the model, or ``--out``, from one network:
+
+- ``<name>_int8.tflite`` (fast models, for LiteRT): weights and arithmetic in int8 (static, a scale a
+  channel), calibrated on training pictures, uint8 pixels less 128 in. LiteRT's XNNPACK is fastest so.
+- ``<name>_float16.tflite`` (for tflite-runtime, which is slow in int8; and the accurate models on
+  both, whose edges int8 would cost up to a point): float16 weights, float32 arithmetic.
+- ``<name>.json``, what the package has to know of them, with their sha256.
+
+and says how far the files' outputs are from the network's on pictures they were not calibrated on.
 """
 
 from __future__ import annotations
@@ -10,85 +16,70 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.networks import Detector, Segmenter
+from training.data import load_library, samples
+from training.networks import NETWORKS, AccurateDetector, AccurateSegmenter, FastSegmenter
+from training.train import load_average
+from upperbodyseg.postprocess.detections import LOG_RANGE
+
+CALIBRATION = 200  # pictures
+CHECK = 24  # pictures
+PRECISIONS = {
+    "fast": {"ai-edge-litert": "int8", "tflite-runtime": "float16"},
+    "accurate": {"ai-edge-litert": "float16", "tflite-runtime": "float16"},
+}
+THRESHOLDS = {"accurate": (0.36, 0.25), "fast": (0.33, 0.23)}  # of the detectors
+LIMITS = {"float16": 0.02, "int8": 0.05}  # mean difference of the first output, a probability
+
+U8 = NDArray[np.uint8]
 
 
 class ExportedSegmenter(nn.Module):
-    """NHWC BGR 0-255 in, NHWC probability 0-1 out."""
+    """NHWC BGR 0-255 in, NHWC probabilities 0-1 out, four to a cell of 2 x 2 pixels."""
 
-    def __init__(self, network: Segmenter) -> None:
+    def __init__(self, network: AccurateSegmenter | FastSegmenter) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        n = self.network
-        s2, s4, s8, _, s16, s32 = n.backbone(image.permute(0, 3, 1, 2))
-        x = n.merge2(n.merge4(n.merge8(n.merge16(s32, s16), s8), s4), s2)
-        x = n.head(x).sigmoid().permute(0, 2, 3, 1)
-        _, h, w, _ = x.shape
-        # Pixel shuffle in four dimensions, which every TFLite runtime can transpose.
-        x = x.reshape(h, w, 2, 2).permute(0, 2, 1, 3)
-        return x.reshape(1, 2 * h, 2 * w, 1)
+        return self.network.cells(image.permute(0, 3, 1, 2)).sigmoid().permute(0, 2, 3, 1)
 
 
 class ExportedDetector(nn.Module):
-    """NHWC BGR 0-255 in; out, a cell: score 0-1, distances left, top, right, bottom in pixels."""
+    """NHWC BGR 0-255 in; out, a cell: score 0-1, and the distances' logarithms."""
 
-    def __init__(self, network: Detector) -> None:
+    def __init__(self, network: AccurateDetector) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         x, _ = self.network(image.permute(0, 3, 1, 2))
         x = x.permute(0, 2, 3, 1)
-        distances = x[..., 1:].clamp(-6.0, 3.0).exp() * self.network.unit
-        return torch.cat([x[..., :1].sigmoid(), distances], -1)
+        return x[..., :1].sigmoid(), x[..., 1:].clamp(*LOG_RANGE)
 
 
-def load(kind: str, run: Path) -> nn.Module:
-    network: nn.Module = Segmenter() if kind == "segmenter" else Detector()
-    file = run / "final.pt"
-    if not file.exists():
-        file = run / "checkpoint.pt"
-    state = torch.load(file, map_location="cpu", weights_only=True)["average"]
-    network.load_state_dict({k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()})
-    return network.eval()
+def pictures(part: str, data: Path, size: int) -> tuple[list[U8], list[U8]]:
+    """Training samples to calibrate with, and others to check with."""
+    stream = samples(load_library(data), part, size, seed=2024)
+    drawn = [np.array(sample[0]) for sample in islice(stream, CALIBRATION + CHECK)]
+    for picture in drawn[:CALIBRATION]:
+        # The input's scale shall be exactly 1, whatever the pictures: both ends in every one.
+        picture[0, 0], picture[0, 1] = 0, 255
+    return drawn[:CALIBRATION], drawn[CALIBRATION:]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("network", choices=["segmenter", "detector"])
-    parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path("upperbodyseg/models/weights"))
-    parser.add_argument("--version", default="1")
-    parser.add_argument("--score-threshold", type=float, default=0.36, help="of the detector")
-    parser.add_argument("--companion-threshold", type=float, default=0.25, help="of the detector")
-    args = parser.parse_args()
-
-    import litert_torch
-    from ai_edge_litert.interpreter import Interpreter
+def to_float16(float32: Path) -> bytes:
+    """The same model with float16 weights that are widened when it is loaded."""
     from ai_edge_quantizer import quantizer, recipe_manager
     from ai_edge_quantizer.qtyping import OpQuantizationConfig, TensorQuantizationConfig, TFLOperationName
-
-    network = load(args.network, args.run)
-    size = network.size
-    wrapped = (ExportedSegmenter if args.network == "segmenter" else ExportedDetector)(network).eval()
-    example = torch.from_numpy(
-        np.random.default_rng(0).uniform(0, 255, (1, size, size, 3)).astype(np.float32)
-    )
-    with torch.no_grad():
-        expected = wrapped(example).numpy()
-
-    args.out.mkdir(parents=True, exist_ok=True)
-    name = "person_segmenter" if args.network == "segmenter" else "person_detector"
-    float32 = args.run / f"{name}_float32.tflite"
-    litert_torch.convert(wrapped, (example,)).export(str(float32))
 
     recipe = recipe_manager.RecipeManager()
     recipe.add_quantization_config(
@@ -101,37 +92,115 @@ def main() -> None:
         ),
         algorithm_key="float_casting",
     )
-    q = quantizer.Quantizer(str(float32), recipe.get_quantization_recipe())
-    file = args.out / f"{name}.tflite"
-    data = bytes(q.quantize().quantized_model)
-    file.write_bytes(data)
+    return bytes(
+        quantizer.Quantizer(str(float32), recipe.get_quantization_recipe()).quantize().quantized_model
+    )
 
-    interpreter = Interpreter(str(file), num_threads=1)
+
+def to_int8(float32: Path, calibration: list[U8]) -> bytes:
+    """The same model in int8 throughout, ranges taken from ``calibration``."""
+    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_quantizer import quantizer, recipe
+
+    signatures = Interpreter(str(float32)).get_signature_list()
+    (signature,) = signatures
+    (name,) = signatures[signature]["inputs"]
+    q = quantizer.Quantizer(str(float32), recipe.static_wi8_ai8())
+    ranges = q.calibrate({signature: [{name: p[None].astype(np.float32)} for p in calibration]})
+    return bytes(q.quantize(ranges).quantized_model)
+
+
+def run_file(content: bytes, picture: U8) -> list[NDArray[np.float32]]:
+    """A file's outputs as floats, the one with fewer channels first."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content, num_threads=1)
     interpreter.allocate_tensors()
-    (i,), (o,) = interpreter.get_input_details(), interpreter.get_output_details()
-    interpreter.set_tensor(i["index"], example.numpy())
+    (i,) = interpreter.get_input_details()
+    x = picture[None]
+    interpreter.set_tensor(
+        i["index"], x.astype(np.float32) if i["dtype"] == np.float32 else (x ^ 128).view(np.int8)
+    )
     interpreter.invoke()
-    error = float(np.abs(interpreter.get_tensor(o["index"]) - expected).max())
-    limit = 0.03 if args.network == "segmenter" else 3.0
-    print(f"{file}: {len(data)} bytes, largest difference from the network {error:.5f}")
-    if error > limit:
-        raise SystemExit(f"the exported file differs from the network by {error}, more than {limit}")
+    outputs = []
+    for o in sorted(interpreter.get_output_details(), key=lambda o: int(o["shape"][-1])):
+        y = interpreter.get_tensor(o["index"])
+        if o["dtype"] != np.float32:
+            scale, zero = o["quantization"]
+            y = (y.astype(np.float32) - zero) * scale
+        outputs.append(y)
+    return outputs
 
-    spec = {
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("network", choices=list(NETWORKS))
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="whose training pictures calibrate int8")
+    parser.add_argument("--out", type=Path, help="default: the package's folder of that model")
+    parser.add_argument("--version", default="2")
+    parser.add_argument("--score-threshold", type=float, help="of the detector (default: the shipped one)")
+    parser.add_argument("--companion-threshold", type=float, help="likewise")
+    args = parser.parse_args()
+
+    import litert_torch
+
+    model, part = args.network.split("-")
+    folder = args.out or Path("upperbodyseg/models/weights") / model
+    network = NETWORKS[args.network]().eval()
+    network.load_state_dict(load_average(args.run))
+    parameters = sum(p.numel() for p in network.parameters())
+    network.fold()
+    size = network.size
+    wrapped = (
+        ExportedSegmenter(network)
+        if isinstance(network, (AccurateSegmenter, FastSegmenter))
+        else ExportedDetector(network)
+    ).eval()
+    calibration, check = pictures(part, args.data, size)
+    with torch.no_grad():
+        expected = [wrapped(torch.from_numpy(p[None].astype(np.float32))) for p in check]
+
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"person_{part}"
+    float32 = args.run / f"{name}_float32.tflite"
+    litert_torch.convert(wrapped, (torch.zeros(1, size, size, 3),)).export(str(float32))
+
+    files: dict[str, dict[str, Any]] = {}
+    for runtime, precision in PRECISIONS[model].items():
+        content = to_int8(float32, calibration) if precision == "int8" else to_float16(float32)
+        file = folder / f"{name}_{precision}.tflite"
+        file.write_bytes(content)
+        errors: list[float] = []
+        for picture, tensors in zip(check, expected, strict=True):
+            first = (tensors[0] if isinstance(tensors, tuple) else tensors).numpy()
+            errors.append(float(np.abs(run_file(content, picture)[0] - first).mean()))
+        print(f"{file}: {len(content)} bytes, mean difference from the network {np.mean(errors):.5f}")
+        if np.mean(errors) > LIMITS[precision]:
+            raise SystemExit(f"{file} differs from the network by more than {LIMITS[precision]}")
+        files[runtime] = {
+            "file": file.name,
+            "precision": precision,
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+
+    cells = network.stride if isinstance(network, AccurateDetector) else 2
+    spec: dict[str, Any] = {
         "name": name,
         "version": args.version,
-        "file": file.name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "input_shape": [int(n) for n in i["shape"]],
-        "output_shape": [int(n) for n in o["shape"]],
-        "parameters": sum(p.numel() for p in network.parameters()),
+        "files": files,
+        "input_shape": [1, size, size, 3],
+        "output_shape": [1, size // cells, size // cells, 4 if part == "segmenter" else 5],
+        "stride": cells,
+        "parameters": parameters,
         "recipe": json.loads((args.run / "recipe.json").read_text()),
     }
-    if args.network == "detector":
-        spec["stride"] = network.stride
-        spec["score_threshold"] = args.score_threshold
-        spec["companion_threshold"] = args.companion_threshold
-    file.with_suffix(".json").write_text(json.dumps(spec, indent=2) + "\n")
+    if isinstance(network, AccurateDetector):
+        spec["unit"] = network.unit
+        best, companion = THRESHOLDS[model]
+        spec["score_threshold"] = args.score_threshold or best
+        spec["companion_threshold"] = args.companion_threshold or companion
+    (folder / f"{name}.json").write_text(json.dumps(spec, indent=2) + "\n")
 
 
 if __name__ == "__main__":

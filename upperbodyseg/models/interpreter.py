@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from upperbodyseg.errors import InferenceError, InputError, ModelFormatError, ModelNotFoundError
 from upperbodyseg.models.spec import ModelSpec
 
-__all__ = ["RUNTIMES", "Interpreter", "available_runtimes", "choose_runtime"]
+__all__ = ["RUNTIMES", "Interpreter", "available_runtimes", "choose_runtime", "import_runtime"]
 
 _MODULES = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
@@ -66,15 +66,30 @@ def choose_runtime(name: str) -> str:
     return name
 
 
-class Interpreter:
-    """One model in one runtime: a float32 NHWC tensor in, a float32 tensor out.
+def import_runtime(name: str) -> Any:
+    """The module of a runtime, by the name :func:`choose_runtime` gives.
 
-    Not for several threads at a time; the engine sees to that.
+    Raises:
+        ModelNotFoundError: it can't be imported.
+    """
+    try:
+        return importlib.import_module(_MODULES[name])
+    except ImportError as exc:
+        raise ModelNotFoundError(
+            f"{name} is installed but can't be imported ({exc}): reinstall it, or choose "
+            "another with SegmenterOptions(runtime=...)"
+        ) from exc
+
+
+class Interpreter:
+    """One model in one runtime: a picture in, numbers out, whatever the file computes in.
+
+    A float file takes float32 0-255. An int8 file takes the same less 128, and what it gives is
+    scaled back to float32. Not for several threads at a time; the engine sees to that.
 
     Args:
-        spec: what the model is.
+        spec: what the model is, and which runtime its file is for.
         content: the model file's bytes.
-        runtime: one of :data:`RUNTIMES`, or "auto".
         num_threads: threads of one inference.
 
     Raises:
@@ -82,35 +97,45 @@ class Interpreter:
         ModelFormatError: the runtime can't load the bytes, or their tensors are not the spec's.
     """
 
-    def __init__(
-        self, spec: ModelSpec, content: bytes, *, runtime: str = "auto", num_threads: int = 1
-    ) -> None:
+    def __init__(self, spec: ModelSpec, content: bytes, *, num_threads: int = 1) -> None:
         self.spec = spec
-        self.runtime = choose_runtime(runtime)
-        try:
-            module = importlib.import_module(_MODULES[self.runtime])
-        except ImportError as exc:
-            raise ModelNotFoundError(
-                f"{self.runtime} is installed but can't be imported ({exc}): reinstall it, or choose "
-                "another with SegmenterOptions(runtime=...)"
-            ) from exc
+        self.runtime = choose_runtime(spec.runtime)
+        module = import_runtime(self.runtime)
         try:
             # Handing over bytes rather than a path: what runs is what was checked.
             self._interpreter: Any = module.Interpreter(model_content=content, num_threads=num_threads)
             self._interpreter.allocate_tensors()
-            inputs = self._interpreter.get_input_details()
-            outputs = self._interpreter.get_output_details()
+            inputs: list[Any] = self._interpreter.get_input_details()
+            outputs: list[Any] = self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as exc:
             raise ModelFormatError(f"{self.runtime} can't load the model {spec.name}: {exc}") from exc
-        shapes = [[tuple(map(int, t["shape"])) for t in tensors] for tensors in (inputs, outputs)]
-        types = {t["dtype"] for t in (*inputs, *outputs)}
-        if shapes != [[spec.input_shape], [spec.output_shape]] or types != {np.float32}:
+        # A detector's score and distances are outputs of their own, as int8 gives each one scale.
+        outputs = sorted(outputs, key=lambda t: int(t["shape"][-1]))
+        found = [tuple(map(int, t["shape"])) for t in (*inputs, *outputs)]
+        *rest, channels = spec.output_shape
+        fits = (
+            found[:1] == [spec.input_shape]
+            and all(list(shape[:-1]) == rest for shape in found[1:])
+            and sum(shape[-1] for shape in found[1:]) == channels
+        )
+        if len(inputs) != 1 or not fits:
             raise ModelFormatError(
-                f"the model {spec.name} should take {spec.input_shape} and give {spec.output_shape}, "
-                f"both float32; the file has inputs {shapes[0]}, outputs {shapes[1]}"
+                f"the model {spec.name} should take {spec.input_shape} and give {spec.output_shape}; "
+                f"the file has inputs {found[: len(inputs)]}, outputs {found[len(inputs) :]}"
             )
-        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
-        self._tensor = np.empty(spec.input_shape, np.float32)
+        self._input = inputs[0]["index"]
+        self._dtype = inputs[0]["dtype"]
+        scale, zero = inputs[0]["quantization"]
+        quantized_well = self._dtype == np.int8 and abs(scale - 1) < 1e-3 and zero == -128
+        if not (self._dtype == np.float32 or quantized_well):
+            raise ModelFormatError(
+                f"the model {spec.name} should take float32, or int8 of scale 1 and zero point -128; "
+                f"the file takes {np.dtype(self._dtype)} of scale {scale} and zero point {zero}"
+            )
+        self._outputs = [(t["index"], t["dtype"], t["quantization"]) for t in outputs]
+        if not {dtype for _, dtype, _ in self._outputs} <= {np.float32, np.int8}:
+            raise ModelFormatError(f"the model {spec.name} should give float32 or int8")
+        self._tensor = np.empty(spec.input_shape, self._dtype)
 
     def run(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the model on one picture.
@@ -119,17 +144,25 @@ class Interpreter:
             bgr: ``(H, W, 3)`` uint8 of the model's input size.
 
         Returns:
-            The output without its batch dimension; a copy.
+            The outputs without their batch dimension, one behind the other along the last axis,
+            float32; a copy.
 
         Raises:
             InferenceError: the runtime failed.
         """
-        np.copyto(self._tensor[0], bgr, casting="unsafe")
+        if self._dtype == np.int8:
+            # Flipping the highest bit is subtracting 128.
+            np.bitwise_xor(bgr, np.uint8(128), out=self._tensor[0].view(np.uint8))
+        else:
+            np.copyto(self._tensor[0], bgr, casting="unsafe")
         try:
             self._interpreter.set_tensor(self._input, self._tensor)
             self._interpreter.invoke()
-            output: NDArray[np.float32] = self._interpreter.get_tensor(self._output)
+            raw = [self._interpreter.get_tensor(index)[0] for index, _, _ in self._outputs]
         except (ValueError, RuntimeError) as exc:
             raise InferenceError(f"{self.runtime} failed while running {self.spec.name}: {exc}") from exc
-        first: NDArray[np.float32] = output[0]
-        return first
+        parts = [
+            r if dtype == np.float32 else (r.astype(np.float32) - zero) * np.float32(scale)
+            for r, (_, dtype, (scale, zero)) in zip(raw, self._outputs, strict=True)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, -1)

@@ -16,6 +16,9 @@ NMS_IOU = 0.6
 MAX_PERSONS = 32
 """Most people reported in one frame, the best ones: bounds the time that a frame can take."""
 
+LOG_RANGE = (-6.0, 3.0)
+"""Logarithmic distances are cut to this, in training as well."""
+
 MIN_SIDE = 2.0
 """Pixels; a box thinner than this inside the frame, or than half of a tiny frame, is dropped."""
 
@@ -52,6 +55,7 @@ def non_maximum_suppression(
 def decode_detections(
     output: NDArray[np.float32],
     stride: int,
+    unit: float,
     fit: Letterbox,
     frame_size: tuple[int, int],
     score_threshold: float,
@@ -63,9 +67,10 @@ def decode_detections(
     a lower score is enough for them; a frame without anybody certain has nobody.
 
     Args:
-        output: ``(h, w, 5)``, a cell: score 0-1, then the distances in input pixels from the
+        output: ``(h, w, 5)``, a cell: score 0-1, then the logarithms of the distances from the
             cell's centre to the box's left, top, right and bottom.
         stride: input pixels a cell.
+        unit: input pixels that a logarithm of 0 stands for.
         fit: how the frame lies in the input.
         frame_size: ``(height, width)`` of the frame.
         score_threshold: score, 0-1, that the best box must reach.
@@ -79,7 +84,8 @@ def decode_detections(
     rows, columns = np.nonzero(output[..., 0] >= min(companion_threshold, score_threshold))
     found = output[rows, columns]
     centre = (np.stack([columns, rows], 1).astype(np.float32) + 0.5) * stride
-    boxes = fit.to_frame(np.concatenate([centre - found[:, 1:3], centre + found[:, 3:5]], 1))
+    distance = np.exp(found[:, 1:].clip(*LOG_RANGE)) * np.float32(unit)
+    boxes = fit.to_frame(np.concatenate([centre - distance[:, :2], centre + distance[:, 2:]], 1))
     height, width = frame_size
     boxes = boxes.clip(0, np.array([width, height, width, height], np.float32))
     scores = found[:, 0]

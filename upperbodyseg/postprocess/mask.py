@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import cv2
@@ -15,6 +16,7 @@ __all__ = [
     "CERTAIN",
     "MAX_BLUR_SIGMA",
     "blur_mask",
+    "cells_to_pixels",
     "check_blur_sigma",
     "compose_mask",
     "probability_to_mask",
@@ -28,6 +30,16 @@ MAX_BLUR_SIGMA = 1000.0
 """Largest ``blur_sigma``, in pixels."""
 
 _DIRECT_SIGMA = 4.0
+
+
+def cells_to_pixels(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lay out the segmenter's cells ``(h, w, n * n)``, row by row of a cell, as ``(n h, n w)``."""
+    height, width, channels = cells.shape
+    n = math.isqrt(channels)
+    pixels: NDArray[np.float32] = (
+        cells.reshape(height, width, n, n).transpose(0, 2, 1, 3).reshape(n * height, n * width)
+    )
+    return pixels
 
 
 def probability_to_mask(probability: NDArray[np.float32]) -> NDArray[np.uint8]:

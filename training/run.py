@@ -1,0 +1,80 @@
+"""From pictures to weights in one go: ``python -m training.run DATA --out runs``.
+
+The accurate networks, pseudo-labels, the fast networks, export, accuracy; ``DATA`` is the data folder or
+the file that ``training.pack`` made of it. What is done already in ``--out`` is not done again,
+and a training that was cut off goes on from its checkpoint: start the same command again.
+Without ``--selfie`` and ``--u2net`` the pseudo-labels are left out, unless the packed file has
+them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+
+def step(module: str, *arguments: object) -> None:
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    print("+", *command[1:], flush=True)
+    subprocess.run(command, check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv, or packed .zip")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--selfie", type=Path, help="MediaPipe's selfie_segmentation.tflite")
+    parser.add_argument("--u2net", type=Path, help="u2net.onnx")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
+    parser.add_argument("--batch", type=int, default=24)
+    args = parser.parse_args()
+
+    data, labels = args.data, args.out / "labels"
+    if data.is_file():
+        folder = args.out / "data"
+        if not (folder / "manifest.csv").exists():
+            with zipfile.ZipFile(data) as packed:
+                packed.extractall(folder)
+        data = folder
+        if (folder / "labels").exists():
+            labels = folder / "labels"
+
+    loading = ("--workers", args.workers, "--batch", args.batch)
+    teacher = args.out / "accurate-segmenter"
+
+    def train(network: str, *more: object) -> None:
+        run = args.out / network
+        if not (run / "final.pt").exists():
+            step("training.train", network, "--data", data, "--out", run, *more, *loading)
+
+    train("accurate-segmenter")
+    train("accurate-detector")
+    if args.selfie and args.u2net and not (labels / "done").exists():
+        peers = ("--selfie", args.selfie, "--u2net", args.u2net)
+        step("training.pseudo_labels", data, *peers, "--teacher", teacher, "--out", labels)
+        (labels / "done").touch()
+    soft = ("--labels", labels) if labels.exists() else ()
+    train("fast-segmenter", *soft, "--start", teacher)
+
+    peer = ("--peer", args.selfie, "--robustness") if args.selfie else ()
+    runs = {
+        ("accurate", "detector"): "accurate-detector",
+        ("accurate", "segmenter"): "accurate-segmenter",
+        ("fast", "detector"): "accurate-detector",
+        ("fast", "segmenter"): "fast-segmenter",
+    }
+    for (model, part), run in runs.items():
+        weights = args.out / "weights" / model
+        if not (weights / f"person_{part}.json").exists():
+            network = (f"{model}-{part}", "--run", args.out / run)
+            step("training.export", *network, "--data", data, "--out", weights)
+    for model in ("accurate", "fast"):
+        weights = args.out / "weights" / model
+        step("benchmarks.accuracy", data, "--models", weights, *peer)
+
+
+if __name__ == "__main__":
+    main()

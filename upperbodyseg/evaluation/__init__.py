@@ -1,0 +1,1 @@
+"""Scoring masks on labelled data sets: readers, the run, statistics and the report."""
