@@ -1,8 +1,10 @@
-"""Accuracy on a labelled data folder: ``python -m benchmarks.accuracy DATA``.
+"""Accuracy on a labelled data folder: ``python -m benchmarks.accuracy DATA --peer FILE``.
 
 The whole pipeline, detector included, on the val pictures, scored in the original SDK's protocol
 (:mod:`upperbodyseg.metrics`); and the detector by itself. ``DATA`` is a folder with
-``manifest.csv`` and ``boxes.csv`` (see training/README.md).
+``manifest.csv`` and ``boxes.csv`` (see training/README.md). With ``--peer``, MediaPipe Selfie
+Segmentation is scored on the same pictures by the same code; with ``--robustness``, both are on
+pictures made worse (:mod:`benchmarks.corruptions`).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import argparse
 import csv
 import platform
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.corruptions import CORRUPTIONS, held_object
 from training.data import background_files
 from upperbodyseg import (
     DetectedPerson,
@@ -30,8 +33,10 @@ from upperbodyseg import (
     UpperBodySegmenter,
     __version__,
 )
+from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.metrics import ORIGINAL_THRESHOLD, Scores, score
 from upperbodyseg.models.interpreter import available_runtimes, choose_runtime
+from upperbodyseg.models.spec import MODELS
 
 THRESHOLD = 128
 LARGE = 0.10  # of the frame: people that the detector has to find
@@ -120,25 +125,36 @@ SETS: dict[str, Callable[[Labelled], bool]] = {
 }
 
 
+def mean(scores: Sequence[Scores]) -> tuple[float, float, float]:
+    """Mean IoU, boundary F1 and boundary IoU, in per cent."""
+    columns = zip(*((s.iou, s.boundary_f1, s.boundary_iou) for s in scores), strict=True)
+    iou, f1, boundary = (100 * float(np.mean(c)) for c in columns)
+    return iou, f1, boundary
+
+
+def missed(scores: Sequence[Scores]) -> float:
+    """Share of the pictures with IoU below one half, in per cent."""
+    return 100 * float(np.mean([s.iou < MISSED for s in scores]))
+
+
 @dataclass
 class Report:
     """What :func:`measure` found; masks' figures by set and threshold, in per cent."""
 
     scores: dict[str, dict[int, list[Scores]]]
+    peer: dict[str, list[Scores]]  # MediaPipe Selfie's at THRESHOLD, by set; empty without one
     large: int
     large_found: int
     backgrounds: dict[str, tuple[int, int, int]]  # pictures, with a detection, with a marked mask
+    peer_backgrounds: dict[str, tuple[int, int]]  # pictures, marked ones
 
     def mean(self, name: str, threshold: int) -> tuple[float, float, float]:
         """Mean IoU, boundary F1 and boundary IoU of a set, in per cent."""
-        s = self.scores[name][threshold]
-        columns = zip(*((x.iou, x.boundary_f1, x.boundary_iou) for x in s), strict=True)
-        iou, f1, boundary = (100 * float(np.mean(c)) for c in columns)
-        return iou, f1, boundary
+        return mean(self.scores[name][threshold])
 
     def missed(self, name: str, threshold: int) -> float:
         """Share of a set's pictures with IoU below one half, in per cent."""
-        return 100 * float(np.mean([s.iou < MISSED for s in self.scores[name][threshold]]))
+        return missed(self.scores[name][threshold])
 
     @property
     def recall(self) -> float:
@@ -152,32 +168,102 @@ def process(engine: UpperBodySegmenter, bgr: NDArray[np.uint8]) -> SegmentationO
     return engine.process(frame)
 
 
-def measure(data: Path, options: SegmenterOptions | None = None) -> Report:
+def measure(
+    data: Path, options: SegmenterOptions | None = None, peer: MediaPipeSelfie | None = None
+) -> Report:
     """Run the pipeline on the val pictures and the people-free pictures of ``data``."""
-    report = Report({name: {THRESHOLD: [], ORIGINAL_THRESHOLD: []} for name in SETS}, 0, 0, {})
+    report = Report(
+        {name: {THRESHOLD: [], ORIGINAL_THRESHOLD: []} for name in SETS},
+        {name: [] for name in SETS} if peer else {},
+        0,
+        0,
+        {},
+        {},
+    )
     with UpperBodySegmenter(options) as engine:
         for picture in read_val(data):
             output = process(engine, picture.bgr)
+            theirs = peer(picture.bgr) if peer else None
             for name, belongs in SETS.items():
                 if belongs(picture):
                     for threshold, scores in report.scores[name].items():
                         scores.append(score(output.mask, picture.truth, threshold, picture.ignore))
+                    if theirs is not None:
+                        report.peer[name].append(score(theirs, picture.truth, THRESHOLD, picture.ignore))
             if picture.row["set"] == "coco":
                 people = large_people(picture)
                 report.large += len(people)
                 report.large_found += count_found(people, output.persons)
-        counts = {"never trained on": [0, 0, 0], "all": [0, 0, 0]}
+        counts = {"never trained on": [0, 0, 0, 0], "all": [0, 0, 0, 0]}
         for file, held_out in held_out_backgrounds(data):
             bgr = cv2.imread(str(data / file), cv2.IMREAD_COLOR)
             if bgr is None:
                 raise SystemExit(f"can't read {data / file}")
             output = process(engine, bgr)
-            marked = float(np.mean(output.mask >= THRESHOLD)) > MARKED
+            facts = (True, bool(output.persons), is_marked(output.mask), peer and is_marked(peer(bgr)))
             for name in ("all", "never trained on") if held_out else ("all",):
-                for i, hit in enumerate((True, bool(output.persons), marked)):
-                    counts[name][i] += hit
-        report.backgrounds = {name: (n, found, marked) for name, (n, found, marked) in counts.items()}
+                for i, fact in enumerate(facts):
+                    counts[name][i] += bool(fact)
+        report.backgrounds = {name: (n, found, marked) for name, (n, found, marked, _) in counts.items()}
+        if peer:
+            report.peer_backgrounds = {name: (n, marked) for name, (n, _, _, marked) in counts.items()}
     return report
+
+
+def is_marked(mask: NDArray[np.uint8]) -> bool:
+    """Whether a people-free picture's mask marks more than a trace of it."""
+    return float(np.mean(mask >= THRESHOLD)) > MARKED
+
+
+ROBUSTNESS_SETS = ("PicsArt val", "COCO val, upper bodies")
+
+
+def measure_robustness(
+    data: Path, options: SegmenterOptions | None, peer: MediaPipeSelfie | None
+) -> dict[str, dict[str, dict[str, list[Scores]]]]:
+    """Scores at ``THRESHOLD`` by set, corruption ("none" first) and whose they are."""
+    found: dict[str, dict[str, dict[str, list[Scores]]]] = {name: {} for name in ROBUSTNESS_SETS}
+    with UpperBodySegmenter(options) as engine:
+        methods: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+            "upperbodyseg": lambda bgr: process(engine, bgr).mask
+        }
+        if peer:
+            methods[peer.name] = peer
+        for picture in read_val(data):
+            names = [n for n in ROBUSTNESS_SETS if SETS[n](picture)]
+            if not names:
+                continue
+            worse = {"none": (picture.bgr, picture.ignore)}
+            worse |= {kind: (spoil(picture.bgr), picture.ignore) for kind, spoil in CORRUPTIONS.items()}
+            held, where = held_object(picture.bgr, picture.truth)
+            worse["held object"] = (held, picture.ignore | where)
+            for kind, (bgr, ignore) in worse.items():
+                for who, method in methods.items():
+                    mask = method(bgr)
+                    if mask.shape != picture.truth.shape:
+                        mask = cv2.resize(mask, picture.truth.shape[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+                    for name in names:
+                        scores = found[name].setdefault(kind, {}).setdefault(who, [])
+                        scores.append(score(mask, picture.truth, THRESHOLD, ignore))
+    return found
+
+
+def robustness_markdown(found: dict[str, dict[str, dict[str, list[Scores]]]]) -> str:
+    """What each corruption costs, as Markdown tables."""
+    lines = []
+    for name, kinds in found.items():
+        whose = list(kinds["none"])
+        titles = " | ".join(f"{who}: IoU / boundary F1 / boundary IoU | IoU lost" for who in whose)
+        lines += [f"| {name}, made worse by | {titles} |", "|---|" + "---|---|" * len(whose)]
+        for kind, by_whom in kinds.items():
+            cells = []
+            for who in whose:
+                iou, f1, boundary = mean(by_whom[who])
+                lost = mean(kinds["none"][who])[0] - iou
+                cells.append(f"{iou:.2f} / {f1:.2f} / {boundary:.2f} | {lost:.2f}")
+            lines.append(f"| {kind} | {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def markdown(report: Report) -> str:
@@ -187,10 +273,15 @@ def markdown(report: Report) -> str:
     for name, by_threshold in report.scores.items():
         for threshold, scores in by_threshold.items():
             iou, f1, boundary = report.mean(name, threshold)
-            missed = report.missed(name, threshold)
             lines.append(
                 f"| {name} | {len(scores)} | {threshold} | {iou:.2f} | {f1:.2f} | {boundary:.2f} "
-                f"| {missed:.1f} % |"
+                f"| {report.missed(name, threshold):.1f} % |"
+            )
+        if name in report.peer:
+            iou, f1, boundary = mean(report.peer[name])
+            lines.append(
+                f"| {name}: MediaPipe Selfie | {len(report.peer[name])} | {THRESHOLD} | {iou:.2f} | {f1:.2f} "
+                f"| {boundary:.2f} | {missed(report.peer[name]):.1f} % |"
             )
     lines += ["", "| detector | |", "|---|---|"]
     lines.append(
@@ -205,6 +296,11 @@ def markdown(report: Report) -> str:
             f"| people-free pictures, {name}: more than 1 % of the mask >= 128 | "
             f"{marked} of {n}, {100 * marked / n:.1f} % |"
         )
+    for name, (n, marked) in report.peer_backgrounds.items():
+        lines.append(
+            f"| people-free pictures, {name}: the same, MediaPipe Selfie | "
+            f"{marked} of {n}, {100 * marked / n:.1f} % |"
+        )
     return "\n".join(lines)
 
 
@@ -213,14 +309,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv")
     parser.add_argument("--runtime", default="auto")
+    parser.add_argument("--model", default=MODELS[0], choices=MODELS)
     parser.add_argument("--models", type=Path, help="folder with other weights")
     parser.add_argument("--score-threshold", type=float)
+    parser.add_argument("--peer", type=Path, help="selfie_segmentation.tflite, to score beside ours")
+    parser.add_argument("--robustness", action="store_true", help="also on pictures made worse")
     args = parser.parse_args()
     options = SegmenterOptions(
-        runtime=args.runtime, models_dir=args.models, score_threshold=args.score_threshold
+        model=args.model, runtime=args.runtime, models_dir=args.models, score_threshold=args.score_threshold
     )
     runtime = choose_runtime(args.runtime)
-    print(markdown(measure(args.data, options)))
+    peer = MediaPipeSelfie(args.peer) if args.peer else None
+    print(markdown(measure(args.data, options, peer)))
+    if args.robustness:
+        print("\n" + robustness_markdown(measure_robustness(args.data, options, peer)))
     print(
         f"\nupperbodyseg {__version__}, {runtime} {available_runtimes()[runtime]}, OpenCV {cv2.__version__}, "
         f"Python {platform.python_version()}"

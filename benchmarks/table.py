@@ -17,28 +17,28 @@ import cv2
 
 from upperbodyseg import __version__
 from upperbodyseg.models.interpreter import available_runtimes, choose_runtime
-from upperbodyseg.models.spec import SEGMENTER
+from upperbodyseg.models.spec import MODELS, SEGMENTER
 
 
 def table(results: dict[str, Any]) -> str:
     """Markdown of a pytest-benchmark result."""
     runtime = choose_runtime("auto")
-    models: dict[tuple[str, str], float] = {}
+    models: dict[tuple[str, str, str], float] = {}
     frames: dict[str, dict[str, float]] = defaultdict(dict)
     imports: dict[str, float] = {}
     for entry in results["benchmarks"]:
         median = entry["stats"]["median"] * 1000
         name, parameters = entry["name"].split("[")[0], entry["params"]
         if name == "test_model":
-            models[parameters["name"], parameters["runtime"]] = median
+            models[parameters["model"], parameters["name"], parameters["runtime"]] = median
         elif name == "test_frame":
             layout = entry["param"].split("-")[-1]
             frames[layout][parameters["size"]] = median
         elif name == "test_import":
             imports[parameters["modules"]] = median
-    unit = models[SEGMENTER, runtime]
+    unit = models[MODELS[0], SEGMENTER, runtime]
     lines = ["| model alone | ms | ratio to the segmenter |", "|---|---|---|"]
-    lines += [f"| {name}, {r} | {ms:.1f} | {ms / unit:.2f} |" for (name, r), ms in models.items()]
+    lines += [f"| {m} {name}, {r} | {ms:.1f} | {ms / unit:.2f} |" for (m, name, r), ms in models.items()]
     sizes = list(next(iter(frames.values())))
     lines += ["", "| whole frame, ms (ratio) | " + " | ".join(sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
     for layout, by_size in frames.items():

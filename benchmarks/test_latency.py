@@ -19,7 +19,7 @@ from skimage import data
 
 from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, available_runtimes
-from upperbodyseg.models.spec import DETECTOR, SEGMENTER, load_spec, load_weights
+from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
 
 SIZES = {"640x480": (480, 640), "1280x720": (720, 1280), "1920x1080": (1080, 1920)}
 
@@ -65,12 +65,13 @@ def one_opencv_thread() -> Iterator[None]:
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("name", [DETECTOR, SEGMENTER])
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.benchmark(group="model alone")
-def test_model(benchmark: BenchmarkFixture, name: str, runtime: str) -> None:
+def test_model(benchmark: BenchmarkFixture, model: str, name: str, runtime: str) -> None:
     if runtime not in available_runtimes():
         pytest.skip(f"{runtime} is not installed")
-    spec = load_spec(name)
-    interpreter = Interpreter(spec, load_weights(spec), runtime=runtime)
+    spec = load_spec(name, runtime, WEIGHTS / model)
+    interpreter = Interpreter(spec, load_weights(spec))
     _, height, width, _ = spec.input_shape
     picture = cv2.resize(data.astronaut(), (width, height))
     output = benchmark(interpreter.run, picture)

@@ -1,4 +1,7 @@
-"""The shipped models on labelled pictures; skipped where those are not to be had."""
+"""The shipped models on labelled pictures; skipped where those are not to be had.
+
+The bounds are what was measured, less half a point (or one picture).
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,54 @@ from pathlib import Path
 import pytest
 
 from benchmarks.accuracy import THRESHOLD, Report, measure
+from upperbodyseg import SegmenterOptions
+from upperbodyseg.models.interpreter import choose_runtime
+
+# IoU, boundary F1, boundary IoU in per cent, and the share of pictures missed.
+MEASURED = {
+    "accurate": {
+        "PicsArt val": (95.23, 90.24, 74.53, 0.0),
+        "COCO val, upper bodies": (75.29, 75.12, 54.81, 7.4),
+        "COCO val, people on 10 % or more": (74.91, 76.42, 56.42, 8.0),
+    },
+    "fast": {
+        "PicsArt val": (93.03, 86.33, 68.61, 0.7),
+        "COCO val, upper bodies": (67.78, 66.17, 45.39, 19.6),
+        "COCO val, people on 10 % or more": (71.21, 72.37, 50.30, 17.5),
+    },
+}
+RECALL = {"accurate": 87.2, "fast": 80.2}
+MARKED = {"accurate": {"never trained on": 6, "all": 13}, "fast": {"never trained on": 7, "all": 18}}
+
+
+@pytest.fixture(scope="module", params=MEASURED)
+def model(request: pytest.FixtureRequest) -> str:
+    if request.param == "fast" and choose_runtime("auto") != "ai-edge-litert":
+        pytest.skip("the figures of the fast model are those of its int8 files, on ai-edge-litert")
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def report(labelled_data: Path) -> Report:
-    return measure(labelled_data)
+def report(labelled_data: Path, model: str) -> Report:
+    return measure(labelled_data, SegmenterOptions(model=model))
 
 
-def test_portraits(report: Report) -> None:
-    assert len(report.scores["PicsArt val"][THRESHOLD]) == 150
-    assert report.mean("PicsArt val", THRESHOLD)[0] >= 93
+@pytest.mark.parametrize("name", MEASURED["accurate"])
+def test_masks_hold_their_figures(report: Report, model: str, name: str) -> None:
+    *figures, missed = MEASURED[model][name]
+    assert len(report.scores[name][THRESHOLD]) == {"P": 150}.get(name[0], 41 if "upper" in name else 63)
+    for found, expected in zip(report.mean(name, THRESHOLD), figures, strict=True):
+        assert found >= expected - 0.5
+    assert report.missed(name, THRESHOLD) <= missed + 0.5
 
 
-def test_upper_bodies(report: Report) -> None:
-    assert len(report.scores["COCO val, upper bodies"][THRESHOLD]) == 41
-    assert report.mean("COCO val, upper bodies", THRESHOLD)[0] >= 72
-
-
-def test_large_people_are_found(report: Report) -> None:
-    assert report.large > 50
-    assert report.recall >= 85
+def test_large_people_are_found(report: Report, model: str) -> None:
+    assert report.large == 86
+    assert report.recall >= RECALL[model] - 0.5
 
 
 @pytest.mark.parametrize("pictures", ["never trained on", "all"])
-def test_rooms_without_people_are_left_alone(report: Report, pictures: str) -> None:
-    n, with_detection, marked = report.backgrounds[pictures]
+def test_rooms_without_people_are_left_alone(report: Report, model: str, pictures: str) -> None:
+    n, _, marked = report.backgrounds[pictures]
     assert n > 100
-    assert with_detection / n <= 0.05
-    assert marked / n <= 0.05
+    assert marked <= MARKED[model][pictures] + 1

@@ -109,7 +109,8 @@ ALLOWED = {
     "models": BASE | {"models"},
     "postprocess": BASE | {"postprocess"},
     "engine": BASE | {"preprocess", "models", "postprocess"},
-    "cli": BASE | {"cli", "engine", "models", "postprocess", ""},
+    "evaluation": BASE | {"evaluation", "metrics", "models"},
+    "cli": BASE | {"cli", "engine", "evaluation", "models", "postprocess", ""},
     "__main__": {"cli"},
     "__init__": {"engine", "errors", "types"},
 }

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 import upperbodyseg
-from upperbodyseg.cli import info, segment
+from upperbodyseg.cli import evaluate, info, segment
 from upperbodyseg.errors import InputError, UpperBodySegError
 
 __all__ = ["main"]
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"upperbodyseg {upperbodyseg.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     segment.add_parser(commands)
+    evaluate.add_parser(commands)
     info.add_parser(commands)
     args = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):

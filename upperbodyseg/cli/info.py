@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import platform
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import numpy as np
 import upperbodyseg
 from upperbodyseg.errors import ModelError
 from upperbodyseg.models.interpreter import RUNTIMES, available_runtimes, choose_runtime
-from upperbodyseg.models.spec import DETECTOR, SEGMENTER, load_spec, load_weights
+from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -47,18 +48,18 @@ def _run(_args: argparse.Namespace) -> int:
     for name in RUNTIMES:
         version = installed.get(name, "not installed")
         print(f"{name:<14} {version}{'  (in use)' if name == chosen else ''}")
-    for name in (DETECTOR, SEGMENTER):
+    for model, name in itertools.product(MODELS, (DETECTOR, SEGMENTER)):
         try:
-            spec = load_spec(name)
+            spec = load_spec(name, chosen or RUNTIMES[0], WEIGHTS / model)
             size = len(load_weights(spec))
         except ModelError as exc:
             print(f"upperbodyseg: {exc}", file=sys.stderr)
             code = 3
             continue
         _, height, width, _ = spec.input_shape
-        print(f"\n{name} version {spec.version}")
+        print(f"\n{name} ({model}) version {spec.version}")
         print(f"  file         {spec.path}")
         print(f"  input        {width} x {height} BGR")
-        print(f"  parameters   {spec.parameters:,} in {size:,} bytes")
+        print(f"  parameters   {spec.parameters:,} as {spec.precision}, {size:,} bytes")
         print(f"  sha256       {spec.sha256} (checked)")
     return code

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import cv2
@@ -13,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.cli.pictures import SUFFIXES, PictureError, list_pictures, read_picture, write_png
+from upperbodyseg.cli.progress import ProgressBar
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import InputError
 from upperbodyseg.models.interpreter import RUNTIMES
+from upperbodyseg.models.spec import MODELS
 from upperbodyseg.postprocess.mask import check_blur_sigma
 from upperbodyseg.types import FrameInput, ImageBuffer, ImageType
 
@@ -74,6 +75,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="N",
         help="refuse larger pictures (default: %(default)s)",
     )
+    parser.add_argument(
+        "--model",
+        choices=MODELS,
+        default=MODELS[0],
+        help="'fast' takes a third of the time and cuts more roughly (default: %(default)s)",
+    )
     parser.add_argument("--runtime", choices=("auto", *RUNTIMES), default="auto")
     parser.set_defaults(run=_run, kind="mask")
 
@@ -124,30 +131,11 @@ def _render(kind: str, bgr: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArr
     return mixed
 
 
-class _Progress:
-    """A line on the terminal with a bar and the time left; nothing where stderr is no terminal."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.start = total, perf_counter()
-        self.shown = total > 1 and sys.stderr is not None and sys.stderr.isatty()
-
-    def show(self, done: int) -> None:
-        if not self.shown:
-            return
-        left = (perf_counter() - self.start) / max(done, 1) * (self.total - done)
-        bar = ("#" * (24 * done // self.total)).ljust(24)
-        rest = f"  {left:.0f} s left" if done else ""
-        sys.stderr.write(f"\r[{bar}] {done}/{self.total}{rest}\x1b[K")
-        sys.stderr.flush()
-
-    def close(self) -> None:
-        if self.shown:
-            sys.stderr.write("\r\x1b[K")
-
-
 def _run(args: argparse.Namespace) -> int:
     check_blur_sigma(args.blur_sigma)
-    options = SegmenterOptions(num_threads=args.threads, runtime=args.runtime, max_pixels=args.max_pixels)
+    options = SegmenterOptions(
+        model=args.model, num_threads=args.threads, runtime=args.runtime, max_pixels=args.max_pixels
+    )
     try:
         jobs = _jobs(args.photo, args.output, args.kind)
     except OSError as exc:
@@ -159,7 +147,7 @@ def _run(args: argparse.Namespace) -> int:
     failures: list[str] = []
     people = done = 0
     with UpperBodySegmenter(options) as engine:
-        progress = _Progress(len(jobs))
+        progress = ProgressBar(len(jobs))
         try:
             for source, target in jobs:
                 progress.show(done)

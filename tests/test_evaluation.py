@@ -1,0 +1,360 @@
+"""Readers, the run and the report of ``upperbodyseg evaluate``, on small folders of each layout."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from upperbodyseg import InputError, ModelFormatError, ModelNotFoundError
+from upperbodyseg.cli import main
+from upperbodyseg.evaluation.datasets import LAYOUTS, MaskError, Pair, read_dataset, read_truth
+from upperbodyseg.evaluation.peers import MediaPipeSelfie
+from upperbodyseg.evaluation.report import bootstrap, markdown, write_page
+from upperbodyseg.evaluation.run import CSV_NAME, evaluate
+
+SETTINGS = {"models": "made up"}
+
+
+def write(file: Path, picture: np.ndarray) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(file), picture)
+    return file
+
+
+def write_palette(file: Path, index: np.ndarray) -> Path:
+    """A palette PNG in the colours of PASCAL VOC, as PP-HumanSeg14K has them."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    colours = np.zeros((256, 3), np.uint8)
+    for i in range(256):
+        for bit in range(8):
+            for channel in range(3):
+                colours[i, channel] |= ((i >> (3 * bit + channel)) & 1) << (7 - bit)
+    picture = Image.fromarray(index)
+    picture.putpalette(colours.ravel().tolist())
+    picture.save(file)
+    return file
+
+
+def photo(seed: int, shape: tuple[int, int] = (40, 60)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+
+def square(value: int = 255, shape: tuple[int, int] = (40, 60)) -> np.ndarray:
+    mask = np.zeros(shape, np.uint8)
+    mask[10:30, 20:40] = value
+    return mask
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "set"
+    for i in range(6):
+        write(root / f"images/{i}.png", photo(i))
+        write(root / f"masks/{i}.png", square())
+    return root
+
+
+def the_square(bgr: np.ndarray) -> np.ndarray:
+    return square(shape=bgr.shape[:2])  # type: ignore[arg-type]
+
+
+# --- readers ------------------------------------------------------------------------------------
+
+
+def test_eg1800_reads_both_lists_and_any_value_above_zero(tmp_path: Path) -> None:
+    for i, value in enumerate((1, 255, 1)):
+        write(tmp_path / f"Images/{i:05}.png", photo(i))
+        write(tmp_path / f"Labels/{i:05}.png", square(value))
+    (tmp_path / "eg1800_train.txt").write_text("00000.png\n00001.png\n")
+    (tmp_path / "eg1800_test.txt").write_text("00002.png\n00003.png\n")
+    found = read_dataset(tmp_path, "eg1800")
+    assert [p.name for p in found.pairs] == [f"Images/0000{i}.png" for i in range(3)]
+    assert found.missing == [("Images/00003.png", "no picture there")]
+    for pair in found.pairs:
+        np.testing.assert_array_equal(read_truth(pair, "eg1800").foreground, square())
+    assert len(read_dataset(tmp_path, "eg1800", "test").pairs) == 1
+
+
+def test_pphumanseg14k_takes_palette_indices_and_leaves_255_out(tmp_path: Path) -> None:
+    index = square(1)
+    index[0, :7] = 255
+    write(tmp_path / "data/images/a.jpg", photo(0))
+    write_palette(tmp_path / "data/annotations/a.png", index)
+    write(tmp_path / "data/images/b.jpg", photo(1))
+    write(tmp_path / "data/annotations/b.png", index)  # the same as grey
+    write(tmp_path / "data/images/c.jpg", photo(1))
+    write(tmp_path / "data/annotations/c.png", square(38))  # as other tools save what they read
+    lines = [f"data/images/{n}.jpg data/annotations/{n}.png" for n in "abc"]
+    (tmp_path / "val.txt").write_text("\n".join([*lines, "data/images/d.jpg"]) + "\n")
+    found = read_dataset(tmp_path, "pphumanseg14k")
+    assert found.split == "val"
+    assert found.missing == [("data/images/d.jpg", "the list names no mask for it")]
+    grey = cv2.imread(str(found.pairs[0].mask), cv2.IMREAD_GRAYSCALE)
+    assert set(np.unique(grey)) == {0, 38, 220}  # the trap: neither 1 nor 255
+    for pair, ignored in zip(found.pairs, (7, 7, 0), strict=True):
+        truth = read_truth(pair, "pphumanseg14k")
+        np.testing.assert_array_equal(truth.foreground, square())
+        assert (0 if truth.ignore is None else truth.ignore.sum()) == ignored
+
+
+def test_easyportrait_takes_every_class_and_its_test_part(tmp_path: Path) -> None:
+    classes = square(1)
+    classes[12:20, 22:30] = 8
+    for part in ("train", "val", "test"):
+        write(tmp_path / f"images/{part}/{part}.jpg", photo(0))
+        write(tmp_path / f"annotations/{part}/{part}.png", classes)
+    found = read_dataset(tmp_path, "easyportrait")
+    assert [p.name for p in found.pairs] == ["images/test/test.jpg"]
+    np.testing.assert_array_equal(read_truth(found.pairs[0], "easyportrait").foreground, square())
+
+
+def test_a_folder_of_pictures_and_masks(folder: Path) -> None:
+    write(folder / "images/alone.jpg", photo(9))
+    write(folder / "masks/orphan.png", square())
+    write(folder / "masks/5.png", square(1))
+    found = read_dataset(folder, "folder")
+    assert [p.name for p in found.pairs] == [f"images/{i}.png" for i in range(6)]
+    assert [name for name, _ in found.missing] == ["images/alone.jpg", "masks/orphan.png"]
+    soft = np.full((40, 60), 127, np.uint8)
+    soft[:, :10] = 128
+    write(folder / "masks/0.png", soft)
+    assert read_truth(found.pairs[0], "folder").foreground[:, :11].tolist() == [[255] * 10 + [0]] * 40
+    np.testing.assert_array_equal(read_truth(found.pairs[5], "folder").foreground, square())
+
+
+def test_a_manifest_with_parts_and_unknown_pixels(tmp_path: Path) -> None:
+    mask = square()
+    mask[:5] = 128
+    for part in ("train", "val"):
+        write(tmp_path / f"{part}.png", photo(0))
+        write(tmp_path / f"{part}-mask.png", mask)
+    (tmp_path / "manifest.csv").write_text(
+        "file,mask,split\ntrain.png,train-mask.png,train\nval.png,val-mask.png,val\nroom.png,,val\n"
+    )
+    assert len(read_dataset(tmp_path, "manifest").pairs) == 2
+    (pair,) = read_dataset(tmp_path, "manifest", "val").pairs
+    truth = read_truth(pair, "manifest")
+    np.testing.assert_array_equal(truth.foreground, square())
+    assert truth.ignore is not None
+    assert truth.ignore[:5].all()
+    assert not truth.ignore[5:].any()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_folder_of_another_layout_is_refused(layout: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        read_dataset(tmp_path, layout)
+
+
+def test_arguments_of_a_reader_are_checked(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="eg1800, pphumanseg14k"):
+        read_dataset(folder, "coco")
+    with pytest.raises(InputError, match="the parts all"):
+        read_dataset(folder, "folder", "val")
+    with pytest.raises(InputError, match="no folder"):
+        read_dataset(tmp_path / "nowhere", "folder")
+    (tmp_path / "manifest.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="columns image"):
+        read_dataset(tmp_path, "manifest")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "damaged"), (b"\x89PNG\r\n\x1a\n" + b"x" * 40, "damaged"), (b"text", "damaged")],
+)
+def test_a_damaged_mask_says_so(content: bytes, reason: str, tmp_path: Path) -> None:
+    file = tmp_path / "mask.png"
+    file.write_bytes(content)
+    with pytest.raises(MaskError, match=reason):
+        read_truth(Pair("a", file, file), "folder")
+
+
+def test_masks_of_other_kinds_are_refused(tmp_path: Path) -> None:
+    colour = write(tmp_path / "colour.png", photo(1))
+    with pytest.raises(MaskError, match="colour"):
+        read_truth(Pair("a", colour, colour), "folder")
+    deep = write(tmp_path / "deep.png", square().astype(np.uint16) * 257)
+    with pytest.raises(MaskError, match="8 bits"):
+        read_truth(Pair("a", deep, deep), "folder")
+
+
+# --- the run ------------------------------------------------------------------------------------
+
+
+def test_every_picture_is_scored_and_written(folder: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(folder, "folder")
+    seen: list[int] = []
+    rows, problems = evaluate(dataset, {"right": the_square}, tmp_path / "out", SETTINGS, seen.append)
+    assert problems == []
+    assert seen == [1, 2, 3, 4, 5, 6]
+    assert [(r.name, r.iou_35, r.iou_128, r.davis_f) for r in rows] == [
+        (f"images/{i}.png", 1, 1, 1) for i in range(6)
+    ]
+    assert rows[0].confusion.mean_iou == 1
+    lines = (tmp_path / "out" / CSV_NAME).read_text().splitlines()
+    assert len(lines) == 7
+    assert lines[0].startswith("name,method,iou_35,")
+
+
+def test_what_cannot_be_scored_is_listed_and_the_rest_done(folder: Path, tmp_path: Path) -> None:
+    (folder / "images/1.png").write_bytes(b"no picture")
+    (folder / "masks/2.png").write_bytes(b"")
+    write(folder / "masks/3.png", square(shape=(40, 61)))
+    (folder / "masks/4.png").unlink()
+    dataset = read_dataset(folder, "folder")
+    rows, problems = evaluate(dataset, {"right": the_square}, tmp_path / "out", SETTINGS)
+    assert [r.name for r in rows] == ["images/0.png", "images/5.png"]
+    assert dict(problems) == {
+        "images/1.png": "the picture can't be read",
+        "images/2.png": "the mask is no picture, or is damaged",
+        "images/3.png": "the mask is 61 x 40 pixels, the picture 60 x 40",
+    }
+    text = markdown(dataset, rows, problems)
+    assert "5 pictures with a mask, 2 scored, 3 not, 1 missing" in text
+    assert "images/4.png: no mask at" in text
+
+
+def test_an_interrupted_run_goes_on_where_it_was(folder: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(folder, "folder")
+    out = tmp_path / "out"
+    whole, _ = evaluate(dataset, {"right": the_square}, tmp_path / "other", SETTINGS)
+    calls: list[int] = []
+
+    def until_the_fourth(bgr: np.ndarray) -> np.ndarray:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return the_square(bgr)
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(dataset, {"right": until_the_fourth}, out, SETTINGS)
+    file = out / CSV_NAME
+    file.write_text(file.read_text() + "images/3.png,right,0.5,0.")  # cut off in the middle of a line
+    calls.clear()
+    rows, _ = evaluate(dataset, {"right": the_square, "again": the_square}, out, SETTINGS)
+    assert [r.name for r in rows if r.method == "right"] == [r.name for r in whole]
+    assert [r.iou_35 for r in rows if r.method == "right"] == [1] * 6
+    assert len([r for r in rows if r.method == "again"]) == 6
+    assert len(file.read_text().splitlines()) == 13
+
+
+def test_results_of_other_settings_are_not_mixed(folder: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(folder, "folder")
+    evaluate(dataset, {"right": the_square}, tmp_path, SETTINGS)
+    with pytest.raises(InputError, match="another evaluation"):
+        evaluate(dataset, {"right": the_square}, tmp_path, {"models": "others"})
+    (tmp_path / CSV_NAME).write_text("name,method\nx,y\n")
+    with pytest.raises(InputError, match="delete it"):
+        evaluate(dataset, {"right": the_square}, tmp_path, SETTINGS)
+
+
+# --- the report ---------------------------------------------------------------------------------
+
+
+def test_bootstrap_intervals() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(0.8, 0.1, 400)
+    interval = bootstrap(values)
+    assert interval == bootstrap(values)
+    assert interval.mean == pytest.approx(100 * values.mean())
+    # The normal approximation of the mean's interval.
+    half = 196 * values.std() / 20
+    assert interval.low == pytest.approx(interval.mean - half, abs=0.15)
+    assert interval.high == pytest.approx(interval.mean + half, abs=0.15)
+    assert bootstrap([0.5]) == bootstrap([0.5, 0.5])
+
+
+def test_published_figures_stand_beside_their_data_set(tmp_path: Path) -> None:
+    write(tmp_path / "images/test/a.jpg", photo(0))
+    write(tmp_path / "annotations/test/a.png", square(1))
+    dataset = read_dataset(tmp_path, "easyportrait")
+    rows, problems = evaluate(dataset, {"right": the_square}, tmp_path / "out", SETTINGS)
+    assert "| 97.28 | 95.13 | 83.24 |" in markdown(dataset, rows, problems)
+
+
+def test_the_page_needs_no_other_file(folder: Path, tmp_path: Path) -> None:
+    for i in range(6, 30):
+        write(folder / f"images/{i}.png", photo(i))
+        write(folder / f"masks/{i}.png", square())
+    dataset = read_dataset(folder, "folder")
+    methods = {"right <b>": the_square}
+    rows, problems = evaluate(dataset, methods, tmp_path, SETTINGS)
+    file = tmp_path / "page.html"
+    write_page(file, "a & b", markdown(dataset, rows, problems), dataset, rows, methods)
+    page = file.read_text(encoding="utf-8")
+    assert set(re.findall(r'(?:src|href)="([^",]{0,22})', page)) == {"data:image/jpeg;base64"}
+    assert page.count("<figure>") == 24
+    assert "<h1>a &amp; b</h1>" in page
+    assert "right &lt;b&gt;" in page
+    assert "right <b>" not in page
+    assert page.count("<rect ") == 20
+    assert "<th>threshold</th>" in page
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def portraits(tmp_path: Path, portrait: np.ndarray, engine) -> Path:  # type: ignore[no-untyped-def]
+    root = tmp_path / "portraits"
+    write(root / "images/a.png", portrait)
+    write(root / "masks/a.png", np.where(upper_body(portrait) >= 128, 255, 0).astype(np.uint8))
+    return root
+
+
+def upper_body(bgr: np.ndarray) -> np.ndarray:
+    from upperbodyseg import segment
+
+    return segment(bgr)
+
+
+def test_the_command_prints_the_table_and_writes_the_files(
+    portraits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results"
+    assert main(["evaluate", str(portraits), "--layout", "folder", "-o", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "| upperbodyseg accurate | 128 | 1 | 100.00 (100.00-100.00) |" in printed
+    assert {p.name for p in out.iterdir()} == {
+        "per_picture.csv",
+        "settings.json",
+        "summary.md",
+        "report.html",
+    }
+    assert (out / "summary.md").read_text().strip() == printed.strip()
+    before = (out / CSV_NAME).read_bytes()
+    assert main(["evaluate", str(portraits), "--layout", "folder", "-o", str(out)]) == 0
+    assert (out / CSV_NAME).read_bytes() == before
+
+
+def test_the_commands_exit_codes(portraits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = ["evaluate", str(portraits), "--layout", "folder"]
+    assert main([*base, "-o", str(tmp_path / "one"), "--split", "val"]) == 2
+    assert main([*base, "-o", str(tmp_path / "one"), "--peer", "mediapipe"]) == 2
+    assert "--peer-model" in capsys.readouterr().err
+    assert main([*base, "-o", str(portraits / "images/a.png")]) == 2
+    (portraits / "images/b.png").write_bytes(b"")
+    write(portraits / "masks/b.png", square())
+    assert main([*base, "-o", str(tmp_path / "two")]) == 1
+    (portraits / "images/a.png").write_bytes(b"")
+    assert main([*base, "-o", str(tmp_path / "three")]) == 2
+    assert "no picture could be scored" in capsys.readouterr().err
+
+
+def test_a_peer_that_is_not_there_or_another_model_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    with pytest.raises(ModelNotFoundError, match="nowhere"):
+        MediaPipeSelfie(tmp_path / "nowhere.tflite")
+    other = tmp_path / "other.tflite"
+    other.write_bytes(b"no model")
+    with pytest.raises(ModelFormatError, match="can't be loaded"):
+        MediaPipeSelfie(other)
+    from upperbodyseg.models.spec import DETECTOR, load_spec
+
+    with pytest.raises(ModelFormatError, match=r"selfie_segmentation\.tflite"):
+        MediaPipeSelfie(load_spec(DETECTOR, "ai-edge-litert").path)
