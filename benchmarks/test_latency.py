@@ -80,10 +80,11 @@ def test_model(benchmark: BenchmarkFixture, model: str, name: str, runtime: str)
 
 @pytest.mark.parametrize("image_type", ImageType, ids=lambda t: t.name)
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.benchmark(group="whole frame")
-def test_frame(benchmark: BenchmarkFixture, size: str, image_type: ImageType) -> None:
+def test_frame(benchmark: BenchmarkFixture, model: str, size: str, image_type: ImageType) -> None:
     frame = FrameInput(in_layout(webcam_picture(*SIZES[size]), image_type), 0, image_type)
-    with UpperBodySegmenter(SegmenterOptions(num_threads=1)) as engine:
+    with UpperBodySegmenter(SegmenterOptions(model=model, num_threads=1)) as engine:
         output = benchmark(engine.process, frame)
     assert output.mask.shape == SIZES[size]
     assert output.persons
