@@ -17,33 +17,41 @@ import cv2
 
 from upperbodyseg import __version__
 from upperbodyseg.models.interpreter import available_runtimes, choose_runtime
-from upperbodyseg.models.spec import MODELS, SEGMENTER
+from upperbodyseg.models.spec import SEGMENTER
 
 
 def table(results: dict[str, Any]) -> str:
     """Markdown of a pytest-benchmark result."""
     runtime = choose_runtime("auto")
-    models: dict[tuple[str, str, str], float] = {}
-    frames: dict[str, dict[str, dict[str, float]]] = {m: defaultdict(dict) for m in MODELS}
+    models: dict[tuple[str, str, str], dict[int, float]] = defaultdict(dict)
+    stages: dict[str, dict[str, float]] = defaultdict(dict)
+    frames: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     imports: dict[str, float] = {}
     for entry in results["benchmarks"]:
         median = entry["stats"]["median"] * 1000
-        name, parameters = entry["name"].split("[")[0], entry["params"]
+        name, parameters = entry["name"].split("[")[0], entry["params"] or {}
         if name == "test_model":
-            models[parameters["model"], parameters["name"], parameters["runtime"]] = median
+            key = parameters["model"], parameters["name"], parameters["runtime"]
+            models[key][parameters["num_threads"]] = median
         elif name == "test_frame":
             layout = entry["param"].split("-")[-1]
-            frames[parameters["model"]][layout][parameters["size"]] = median
+            frames[parameters["model"], parameters["kind"]][layout][parameters["size"]] = median
         elif name == "test_import":
             imports[parameters["modules"]] = median
-    unit = models[MODELS[0], SEGMENTER, runtime]
-    lines = ["| model alone | ms | ratio to the accurate segmenter |", "|---|---|---|"]
-    lines += [f"| {m} {name}, {r} | {ms:.1f} | {ms / unit:.2f} |" for (m, name, r), ms in models.items()]
-    for model, layouts in frames.items():
-        unit = models[model, SEGMENTER, runtime]
-        sizes = list(next(iter(layouts.values())))
-        head = f"| {model}, whole frame, ms (ratio to its segmenter) | " + " | ".join(sizes) + " |"
-        lines += ["", head, "|---" * (len(sizes) + 1) + "|"]
+        else:
+            stages[name.removeprefix("test_").replace("_", " ")][parameters.get("size", "1280x720")] = median
+    lines = ["| model alone | one thread, ms | two threads, ms |", "|---|---|---|"]
+    lines += [f"| {m} {name}, {r} | {ms[1]:.1f} | {ms[2]:.1f} |" for (m, name, r), ms in models.items()]
+    sizes = list(next(iter(next(iter(frames.values())).values())))
+    rule = "|---" * (len(sizes) + 1) + "|"
+    lines += ["", "| stage (BGR frame), ms | " + " | ".join(sizes) + " |", rule]
+    for stage, by_size in stages.items():
+        cells = " | ".join(f"{by_size[s]:.2f}" if s in by_size else "" for s in sizes)
+        lines.append(f"| {stage} | {cells} |")
+    for (model, kind), layouts in frames.items():
+        unit = models[model, SEGMENTER, runtime][1]
+        head = f"| {model}, {kind} frame, ms (ratio to its segmenter) | " + " | ".join(sizes) + " |"
+        lines += ["", head, rule]
         for layout, by_size in layouts.items():
             cells = " | ".join(f"{by_size[s]:.1f} ({by_size[s] / unit:.2f})" for s in sizes)
             lines.append(f"| {layout} | {cells} |")

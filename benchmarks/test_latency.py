@@ -1,6 +1,6 @@
 """Latency: ``pytest benchmarks`` (add ``--benchmark-json FILE`` to keep the figures).
 
-One thread everywhere. Ratios within one run say more than times: machines differ, and so does
+One thread but where two are named. Ratios within one run say more than times: machines differ, and so does
 what else they are doing.
 """
 
@@ -18,8 +18,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from skimage import data
 
 from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter
-from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, available_runtimes
+from upperbodyseg.engine import DEFAULT_BLUR_SIGMA
+from upperbodyseg.geometry import Region
+from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, available_runtimes, choose_runtime
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
+from upperbodyseg.postprocess.detections import decode_detections
+from upperbodyseg.postprocess.mask import blur_mask, cells_to_pixels, compose_mask
+from upperbodyseg.preprocess.letterbox import letterbox
+from upperbodyseg.preprocess.pixel_format import open_frame
 
 SIZES = {"640x480": (480, 640), "1280x720": (720, 1280), "1920x1080": (1080, 1920)}
 
@@ -66,24 +72,75 @@ def one_opencv_thread() -> Iterator[None]:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("name", [DETECTOR, SEGMENTER])
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("num_threads", [1, 2])
 @pytest.mark.benchmark(group="model alone")
-def test_model(benchmark: BenchmarkFixture, model: str, name: str, runtime: str) -> None:
+def test_model(benchmark: BenchmarkFixture, num_threads: int, model: str, name: str, runtime: str) -> None:
     if runtime not in available_runtimes():
         pytest.skip(f"{runtime} is not installed")
     spec = load_spec(name, runtime, WEIGHTS / model)
-    interpreter = Interpreter(spec, load_weights(spec))
+    interpreter = Interpreter(spec, load_weights(spec), num_threads=num_threads)
     _, height, width, _ = spec.input_shape
     picture = cv2.resize(data.astronaut(), (width, height))
     output = benchmark(interpreter.run, picture)
     assert output.shape == spec.output_shape[1:]
 
 
+# The stages round the models, as the engine calls them, on one person in a BGR frame.
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.benchmark(group="stages")
+def test_letterbox(benchmark: BenchmarkFixture, size: str) -> None:
+    frame = open_frame(ImageBuffer.view(webcam_picture(*SIZES[size])), ImageType.BGR_888, 10**8)
+    square, _ = benchmark(letterbox, frame, 192)
+    assert square.shape == (192, 192, 3)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.benchmark(group="stages")
+def test_read_region(benchmark: BenchmarkFixture, size: str) -> None:
+    frame = open_frame(ImageBuffer.view(webcam_picture(*SIZES[size])), ImageType.BGR_888, 10**8)
+    bgr = benchmark(frame.read_bgr, person_region(*SIZES[size]), 256, 256)
+    assert bgr.shape == (256, 256, 3)
+
+
+@pytest.mark.benchmark(group="stages")
+def test_decode(benchmark: BenchmarkFixture) -> None:
+    spec = load_spec(DETECTOR, choose_runtime("auto"))
+    frame = open_frame(ImageBuffer.view(webcam_picture(720, 1280)), ImageType.BGR_888, 10**8)
+    square, fit = letterbox(frame, spec.input_shape[1])
+    output = Interpreter(spec, load_weights(spec)).run(square)
+    thresholds = (spec.score_threshold, spec.companion_threshold)
+    found = benchmark(decode_detections, output, spec.stride, spec.unit, fit, (720, 1280), *thresholds)
+    assert found
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.benchmark(group="stages")
+def test_compose_and_blur(benchmark: BenchmarkFixture, size: str) -> None:
+    cells = np.random.default_rng(0).random((128, 128, 4), np.float32)
+    region = person_region(*SIZES[size])
+
+    def compose() -> NDArray[np.uint8]:
+        return blur_mask(compose_mask([(region, cells_to_pixels(cells))], SIZES[size]), DEFAULT_BLUR_SIGMA)
+
+    assert benchmark(compose).shape == SIZES[size]
+
+
+def person_region(height: int, width: int) -> Region:
+    side = height * 9 // 10
+    left = (width - side) // 2
+    return Region(left, height - side, left + side, height)
+
+
 @pytest.mark.parametrize("image_type", ImageType, ids=lambda t: t.name)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("kind", ["still", "stream"])
 @pytest.mark.benchmark(group="whole frame")
-def test_frame(benchmark: BenchmarkFixture, model: str, size: str, image_type: ImageType) -> None:
-    frame = FrameInput(in_layout(webcam_picture(*SIZES[size]), image_type), 0, image_type)
+def test_frame(benchmark: BenchmarkFixture, kind: str, model: str, size: str, image_type: ImageType) -> None:
+    picture = in_layout(webcam_picture(*SIZES[size]), image_type)
+    frame = FrameInput(picture, 0, image_type, is_still=kind == "still")
     with UpperBodySegmenter(SegmenterOptions(model=model, num_threads=1)) as engine:
         output = benchmark(engine.process, frame)
     assert output.mask.shape == SIZES[size]
