@@ -38,7 +38,7 @@ def table(results: dict[str, Any]) -> str:
             frames[parameters["model"], parameters["kind"]][layout][parameters["size"]] = median
         elif name == "test_import":
             imports[parameters["modules"]] = median
-        else:
+        elif entry["group"] == "stages":
             stages[name.removeprefix("test_").replace("_", " ")][parameters.get("size", "1280x720")] = median
     lines = ["| model alone | one thread, ms | two threads, ms |", "|---|---|---|"]
     lines += [f"| {m} {name}, {r} | {ms[1]:.1f} | {ms[2]:.1f} |" for (m, name, r), ms in models.items()]
