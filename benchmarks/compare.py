@@ -30,9 +30,10 @@ from time import perf_counter
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from skimage import data
 
+from benchmarks.u2net import U2Net
+from benchmarks.webcam import webcam_picture
 from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter, __version__
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.models.interpreter import Interpreter, available_runtimes, choose_runtime
@@ -40,16 +41,6 @@ from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_
 
 Calls = dict[str, Callable[[], object]]
 HEIGHT, WIDTH = 720, 1280
-
-
-def webcam_picture() -> NDArray[np.uint8]:
-    """A person at a webcam's distance, BGR, made from NASA's portrait of Eileen Collins."""
-    person = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
-    side = HEIGHT * 9 // 10
-    frame = cv2.resize(cv2.cvtColor(data.coffee(), cv2.COLOR_RGB2BGR), (WIDTH, HEIGHT))
-    left = (WIDTH - side) // 2
-    frame[HEIGHT - side :, left : left + side] = cv2.resize(person, (side, side))
-    return frame  # type: ignore[return-value]
 
 
 def time_in_turn(calls: Calls, rounds: int) -> dict[str, float]:
@@ -84,7 +75,7 @@ def models_alone(selfie: Path) -> tuple[Calls, dict[str, int]]:
 
 def whole_frames(selfie: Path, u2net: Path | None) -> Calls:
     """From a BGR frame of 1280 x 720 to its mask."""
-    bgr = webcam_picture()
+    bgr = webcam_picture(HEIGHT, WIDTH)
     peer = MediaPipeSelfie(selfie)
     calls: Calls = {f"{peer.name}, ai-edge-litert": lambda: peer(bgr)}
     frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, is_still=True)
@@ -101,26 +92,9 @@ def whole_frames(selfie: Path, u2net: Path | None) -> Calls:
             cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
         )
     if u2net:
-        calls[f"rembg's {u2net.stem}, onnxruntime"] = u2net_call(u2net, bgr)
+        net = U2Net(u2net)
+        calls[f"rembg's {u2net.stem}, onnxruntime"] = lambda: net(bgr)
     return calls
-
-
-def u2net_call(file: Path, bgr: NDArray[np.uint8]) -> Callable[[], object]:
-    """What rembg does with a picture: 320 x 320, ImageNet's normalisation, back to size."""
-    import onnxruntime  # noqa: PLC0415 (not ours to require)
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-
-    def call() -> object:
-        small = cv2.resize(bgr, (320, 320), interpolation=cv2.INTER_AREA)[..., ::-1].astype(np.float32)
-        x = (small / max(float(small.max()), 1) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-        out = session.run(None, {name: x.transpose(2, 0, 1)[None].astype(np.float32)})[0][0, 0]
-        return cv2.resize(out, (bgr.shape[1], bgr.shape[0]))
-
-    return call
 
 
 # --- starting -----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 from skimage import data
 
+from benchmarks.webcam import webcam_picture
 from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA
 from upperbodyseg.geometry import Region
@@ -28,16 +29,6 @@ from upperbodyseg.preprocess.letterbox import letterbox
 from upperbodyseg.preprocess.pixel_format import open_frame
 
 SIZES = {"640x480": (480, 640), "1280x720": (720, 1280), "1920x1080": (1080, 1920)}
-
-
-def webcam_picture(height: int, width: int) -> NDArray[np.uint8]:
-    """One person, waist up, in the middle of a landscape frame; BGR."""
-    frame = np.full((height, width, 3), (150, 140, 130), np.uint8)
-    side = height * 9 // 10 // 2 * 2
-    person = cv2.resize(np.ascontiguousarray(data.astronaut()[..., ::-1]), (side, side))
-    left = (width - side) // 2
-    frame[height - side :, left : left + side] = person
-    return frame
 
 
 def in_layout(bgr: NDArray[np.uint8], image_type: ImageType) -> ImageBuffer:

@@ -150,7 +150,8 @@ def main() -> None:
     network = NETWORKS[args.network]().eval()
     network.load_state_dict(load_average(args.run))
     parameters = sum(p.numel() for p in network.parameters())
-    network.fold()
+    if isinstance(network, FastSegmenter):
+        network.fold()
     size = network.size
     wrapped = (
         ExportedSegmenter(network)

@@ -169,9 +169,6 @@ class AccurateSegmenter(nn.Module):
     def forward(self, bgr: Tensor) -> Tensor:
         return F.pixel_shuffle(self.cells(bgr), 2)
 
-    def fold(self) -> None:
-        """Nothing to prepare for the export."""
-
 
 class AccurateDetector(nn.Module):
     """BGR 0-255 ``(N, 3, H, W)`` -> ``(N, 5, H/8, W/8)``: one box a cell of 8 x 8 pixels.
@@ -211,9 +208,6 @@ class AccurateDetector(nn.Module):
         x = self.merge8(self.top(s16) + whole, s8)
         y = self.tower(x)
         return torch.cat([self.score(y), self.distances(y)], 1), self.mask(x)
-
-    def fold(self) -> None:
-        """Nothing to prepare for the export."""
 
 
 class Entrance(nn.Module):

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.u2net import U2Net
 from training.data import label_name, read_boxes, read_manifest
 from training.networks import AccurateSegmenter
 from training.train import load_teacher
@@ -53,25 +54,6 @@ class TeachersMask:
             p = self._network(torch.cat([x, x.flip(3)])).sigmoid()
         mean = ((p[0] + p[1].flip(2)) / 2)[0].numpy()
         return cv2.resize(mean, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
-
-
-class U2Net:
-    """U2Net: RGB normalised as ImageNet at 320 x 320 in, saliency 0-1 out."""
-
-    def __init__(self, file: Path) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._net = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-
-    def __call__(self, bgr: U8) -> F32:
-        x = resize(bgr, 320, 320)[..., ::-1].astype(np.float32)
-        x = (x / max(float(x.max()), 1) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-        name = self._net.get_inputs()[0].name
-        p = self._net.run(None, {name: x.transpose(2, 0, 1)[None].astype(np.float32)})[0][0, 0]
-        p = (p - p.min()) / max(float(p.max() - p.min()), 1e-6)
-        return cv2.resize(p, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _in_regions(model: Callable[[U8], NDArray[np.generic]], bgr: U8, boxes: Iterable[Box]) -> F32:
