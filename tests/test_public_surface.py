@@ -46,11 +46,13 @@ def test_errors_are_one_family() -> None:
         for name in upperbodyseg.__all__
         if isinstance(value := getattr(upperbodyseg, name), type) and issubclass(value, Exception)
     ]
-    assert len(errors) == 8
+    assert len(errors) == 10
     assert all(issubclass(e, upperbodyseg.UpperBodySegError) for e in errors)
     assert issubclass(upperbodyseg.InputError, ValueError)
     assert issubclass(upperbodyseg.ImageTooLargeError, upperbodyseg.InputError)
     assert issubclass(upperbodyseg.EngineStateError, RuntimeError)
+    assert issubclass(upperbodyseg.VideoError, OSError)
+    assert issubclass(upperbodyseg.MissingDependencyError, ImportError)
 
 
 def test_every_public_thing_is_documented() -> None:

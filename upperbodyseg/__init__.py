@@ -10,10 +10,12 @@ from upperbodyseg.errors import (
     ImageTooLargeError,
     InferenceError,
     InputError,
+    MissingDependencyError,
     ModelError,
     ModelFormatError,
     ModelNotFoundError,
     UpperBodySegError,
+    VideoError,
 )
 from upperbodyseg.types import DetectedPerson, FrameInput, ImageBuffer, ImageType, SegmentationOutput
 
@@ -26,6 +28,7 @@ __all__ = [
     "ImageType",
     "InferenceError",
     "InputError",
+    "MissingDependencyError",
     "ModelError",
     "ModelFormatError",
     "ModelNotFoundError",
@@ -33,6 +36,7 @@ __all__ = [
     "SegmenterOptions",
     "UpperBodySegError",
     "UpperBodySegmenter",
+    "VideoError",
     "__version__",
     "segment",
 ]

@@ -9,7 +9,9 @@
     │   ├── ModelNotFoundError                 a weight file, or every TFLite runtime, is missing
     │   ├── ModelFormatError                   a weight file is not what its hash or shape says
     │   └── InferenceError                     the runtime failed while it ran a model
-    └── EngineStateError (RuntimeError)        an engine used before initialize() or after close()
+    ├── EngineStateError (RuntimeError)        an engine used before initialize() or after close()
+    ├── VideoError (OSError)                   a video or camera can't be opened, read or written
+    └── MissingDependencyError (ImportError)   an optional package is missing: names the extra to install
 
 Messages say what was expected, what came, and what to do.
 """
@@ -21,10 +23,12 @@ __all__ = [
     "ImageTooLargeError",
     "InferenceError",
     "InputError",
+    "MissingDependencyError",
     "ModelError",
     "ModelFormatError",
     "ModelNotFoundError",
     "UpperBodySegError",
+    "VideoError",
 ]
 
 
@@ -58,3 +62,11 @@ class InferenceError(ModelError):
 
 class EngineStateError(UpperBodySegError, RuntimeError):
     """An engine was used before ``initialize()`` or after ``close()``."""
+
+
+class VideoError(UpperBodySegError, OSError):
+    """A video or a camera can't be opened, read or written."""
+
+
+class MissingDependencyError(UpperBodySegError, ImportError):
+    """A package that only an extra installs is missing; the message names the extra."""
