@@ -6,7 +6,7 @@ import enum
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -15,16 +15,18 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg.buffers import Buffers
 from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.geometry import Region
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, choose_runtime
-from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
+from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, ModelSpec, load_spec, load_weights
 from upperbodyseg.postprocess.agreement import confirm_persons
 from upperbodyseg.postprocess.detections import decode_detections
-from upperbodyseg.postprocess.mask import blur_mask, cells_to_pixels, check_blur_sigma, compose_mask
+from upperbodyseg.postprocess.mask import cells_to_pixels, check_blur_sigma, compose_mask, probability_to_mask
 from upperbodyseg.preprocess.letterbox import letterbox
 from upperbodyseg.preprocess.pixel_format import MAX_SIDE, Frame, check_size, open_frame
-from upperbodyseg.preprocess.regions import regions_from_boxes
+from upperbodyseg.preprocess.regions import group_persons
+from upperbodyseg.stream import WEAK_SCORE, Stream
 from upperbodyseg.types import DetectedPerson, FrameInput, ImageBuffer, ImageType, SegmentationOutput
 
 __all__ = ["DEFAULT_BLUR_SIGMA", "SegmenterOptions", "UpperBodySegmenter", "segment"]
@@ -47,6 +49,7 @@ class SegmenterOptions:
         score_threshold: detector score, 0-1, that the best find in a frame must reach to count; the
             others may stay below it by as much as the detector's description says. None is the value
             the detector was measured with. Lower finds more people and more coat racks.
+        temporal_smoothing: in streams, hold the mask still where the picture is.
         max_pixels: frames with more pixels (width x height), or with a side beyond 32,766, are
             refused before anything is allocated.
         models_dir: folder with other weights of the same form, in ``model``'s place; None for those
@@ -60,6 +63,7 @@ class SegmenterOptions:
     num_threads: int = 1
     runtime: str = "auto"
     score_threshold: float | None = None
+    temporal_smoothing: bool = True
     max_pixels: int = 100_000_000
     models_dir: str | os.PathLike[str] | None = None
 
@@ -77,6 +81,8 @@ class SegmenterOptions:
         number = isinstance(score, (int, float, np.integer, np.floating)) and not isinstance(score, bool)
         if score is not None and not (number and 0 <= score <= 1):
             raise InputError(f"score_threshold must be a number from 0 to 1, got {score!r}")
+        if not isinstance(self.temporal_smoothing, (bool, np.bool_)):
+            raise InputError(f"temporal_smoothing must be True or False, got {self.temporal_smoothing!r}")
         if self.models_dir is not None and not isinstance(self.models_dir, (str, os.PathLike)):
             raise InputError(f"models_dir must be a path, got {self.models_dir!r}")
 
@@ -108,6 +114,8 @@ class UpperBodySegmenter:
         self.options = options or SegmenterOptions()
         self._state = _State.NEW
         self._models: tuple[Interpreter, Interpreter] | None = None
+        self._stream = Stream()
+        self._buffers = Buffers()
         self._unlock()
         _engines.add(self)
 
@@ -147,6 +155,7 @@ class UpperBodySegmenter:
         """Let go of the models, after the frame in progress; a second call does nothing."""
         with self._lock:
             self._models = None
+            self._stream, self._buffers = Stream(), Buffers()
             self._state = _State.CLOSED
 
     def __enter__(self) -> UpperBodySegmenter:
@@ -161,24 +170,42 @@ class UpperBodySegmenter:
     ) -> None:
         self.close()
 
-    def process(self, frame: FrameInput, blur_sigma: float = DEFAULT_BLUR_SIGMA) -> SegmentationOutput:
+    def reset(self) -> None:
+        """Forget the stream: the next frame starts a new one. Waits for the frame in progress."""
+        with self._lock:
+            self._stream.forget()
+
+    def process(
+        self,
+        frame: FrameInput,
+        blur_sigma: float = DEFAULT_BLUR_SIGMA,
+        out: NDArray[np.uint8] | None = None,
+    ) -> SegmentationOutput:
         """Segment one frame.
+
+        A still frame (``is_still``) is looked at by itself and leaves nothing behind. The others are
+        a stream's, one after the other: the people are followed from frame to frame, the detector
+        checks every few frames, and the mask is calmed where the picture does not change. A frame
+        of another size or layout starts a new stream, and so does :meth:`reset`; two streams at a
+        time want two engines.
 
         Args:
             frame: the frame; its memory is only read, and not used any more afterwards.
             blur_sigma: standard deviation, in frame pixels, of the Gaussian blur of the mask: 0
                 is no blur, lower is sharper with more noise, higher is smoother with less detail.
+            out: ``(H, W)`` uint8 array of the frame's size for the mask, which then isn't
+                allocated; its rows may be padded. None: the mask is the caller's own.
 
         Returns:
             The mask, of the frame's size, and what was found. Nobody in the frame is a success
             with a mask of zeros.
 
         Raises:
-            InputError: the frame or ``blur_sigma`` can't be used (see the message).
+            InputError: the frame, ``blur_sigma`` or ``out`` can't be used (see the message).
             ImageTooLargeError: the frame has more than ``max_pixels`` pixels.
             EngineStateError: not initialized, or closed; or called by a signal handler that
                 interrupted this very engine.
-            InferenceError: the runtime failed.
+            InferenceError: the runtime failed; a stream then starts anew.
         """
         if not isinstance(frame, FrameInput):
             raise InputError(
@@ -195,61 +222,138 @@ class UpperBodySegmenter:
             try:
                 if self._models is None:
                     self._models = self._load(DETECTOR), self._load(SEGMENTER)
-                mask, persons, clock = self._run(*self._models, frame, sigma)
+                clock = _Clock()
+                pixels = open_frame(frame.frame, frame.image_type, self.options.max_pixels)
+                mask = _mask_memory(pixels, out)
+                if frame.is_still:
+                    parts, persons = self._segment_still(pixels, clock)
+                else:
+                    try:
+                        parts, persons = self._segment_stream(pixels, clock)
+                    except BaseException:
+                        self._stream.forget()
+                        raise
+                compose_mask(parts, sigma, mask, self._buffers)
+                clock.lap("postprocess")
             finally:
                 self._processing = False
         height, width = mask.shape
-        buffer = ImageBuffer()
-        buffer.set_owned_move(mask, width=width, height=height, channels=1)
+        buffer = ImageBuffer.view(mask)
+        if out is None:
+            buffer = ImageBuffer()
+            buffer.set_owned_move(mask, width=width, height=height, channels=1)
         return SegmentationOutput(True, frame.timestamp, buffer, persons, clock.timings_ms())
 
-    def _run(
-        self, detector: Interpreter, segmenter: Interpreter, frame: FrameInput, blur_sigma: float
-    ) -> tuple[NDArray[np.uint8], tuple[DetectedPerson, ...], _Clock]:
-        clock = _Clock()
-        pixels = open_frame(frame.frame, frame.image_type, self.options.max_pixels)
-        size = (pixels.height, pixels.width)
-        persons = self._detect(detector, pixels, clock)
-        regions = regions_from_boxes((p.box for p in persons), size)
-        probabilities = _segment_regions(segmenter, pixels, regions, clock)
-        persons, parts = confirm_persons(persons, regions, probabilities)
-        mask = compose_mask(parts, size)
-        mask = blur_mask(mask, blur_sigma)
-        clock.lap("postprocess")
-        return mask, persons, clock
+    def _segment_still(self, frame: Frame, clock: _Clock) -> tuple[list[_Part], tuple[DetectedPerson, ...]]:
+        detector = self._detector.spec
+        score = self._score_threshold(detector)
+        found = self._detect(frame, score, self._companion_threshold(detector), clock)
+        parts: list[_Part] = []
+        confirmed: list[DetectedPerson] = []
+        for region, members in group_persons(found, (frame.height, frame.width)):
+            _, mask = self._segment(frame, region, clock)
+            seen = confirm_persons(members, region, mask)
+            if seen:
+                parts.append((region, mask))
+                confirmed += seen
+        return parts, _best_first(confirmed)
 
-    def _detect(self, detector: Interpreter, frame: Frame, clock: _Clock) -> tuple[DetectedPerson, ...]:
-        spec = detector.spec
-        square, fit = letterbox(frame, spec.input_shape[1])
+    def _segment_stream(self, frame: Frame, clock: _Clock) -> tuple[list[_Part], tuple[DetectedPerson, ...]]:
+        stream = self._stream
+        check = stream.begin(frame)
+        while True:
+            if check:
+                self._check(frame, clock)
+            tracks = list(stream.tracks)
+            regions = [track.region for track in tracks]
+            pictures = [self._segment(frame, region, clock) for region in regions]
+            shown, check = stream.follow([mask for _, mask in pictures])
+            if not check:
+                break
+        parts: list[_Part] = []
+        for track, region, (bgr, mask), keep in zip(tracks, regions, pictures, shown, strict=True):
+            if keep:
+                calm = track.smoother.smooth(bgr, mask, region) if self.options.temporal_smoothing else mask
+                parts.append((region, calm))
+        clock.lap("postprocess")
+        return parts, _best_first(p for track in stream.tracks for p in track.persons)
+
+    def _check(self, frame: Frame, clock: _Clock) -> None:
+        detector = self._detector.spec
+        score, companion = self._score_threshold(detector), self._companion_threshold(detector)
+        weak = WEAK_SCORE * min(score, companion)
+        self._stream.check(self._detect(frame, weak, weak, clock), score, companion)
+
+    @property
+    def _detector(self) -> Interpreter:
+        assert self._models is not None
+        return self._models[0]
+
+    def _score_threshold(self, detector: ModelSpec) -> float:
+        score = self.options.score_threshold
+        return detector.score_threshold if score is None else float(score)
+
+    def _companion_threshold(self, detector: ModelSpec) -> float:
+        return self._score_threshold(detector) - (detector.score_threshold - detector.companion_threshold)
+
+    def _detect(
+        self, frame: Frame, score_threshold: float, companion_threshold: float, clock: _Clock
+    ) -> tuple[DetectedPerson, ...]:
+        spec = self._detector.spec
+        square, fit = letterbox(frame, spec.input_shape[1], self._buffers)
         clock.lap("preprocess")
-        output = detector.run(square)
-        threshold = self.options.score_threshold
-        if threshold is None:
-            threshold = spec.score_threshold
+        output = self._detector.run(square)
         persons = decode_detections(
             output,
             spec.stride,
             spec.unit,
             fit,
             (frame.height, frame.width),
-            threshold,
-            threshold - (spec.score_threshold - spec.companion_threshold),
+            score_threshold,
+            companion_threshold,
         )
         clock.lap("detection")
         return persons
 
-
-def _segment_regions(
-    segmenter: Interpreter, frame: Frame, regions: Sequence[Region], clock: _Clock
-) -> list[NDArray[np.float32]]:
-    _, height, width, _ = segmenter.spec.input_shape
-    probabilities = []
-    for region in regions:
-        bgr = frame.read_bgr(region, height, width)
+    def _segment(
+        self, frame: Frame, region: Region, clock: _Clock
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """A region as the segmenter sees it, BGR, and the segmenter's mask of it."""
+        assert self._models is not None
+        segmenter = self._models[1]
+        _, height, width, _ = segmenter.spec.input_shape
+        bgr = frame.read_bgr(region, height, width, self._buffers)
         clock.lap("preprocess")
-        probabilities.append(cells_to_pixels(segmenter.run(bgr)))
+        mask = cells_to_pixels(segmenter.run_levels(bgr, probability_to_mask))
         clock.lap("segmentation")
-    return probabilities
+        return bgr, mask
+
+
+_Part = tuple[Region, NDArray[np.uint8]]
+
+
+def _best_first(persons: Iterable[DetectedPerson]) -> tuple[DetectedPerson, ...]:
+    return tuple(sorted(persons, key=lambda p: -p.score))
+
+
+def _mask_memory(frame: Frame, out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """Zeros for the frame's mask: new, or in the caller's array."""
+    size = (frame.height, frame.width)
+    if out is None:
+        return np.zeros(size, np.uint8)
+    if not isinstance(out, np.ndarray) or out.dtype != np.uint8 or out.shape != size:
+        what = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise InputError(f"out must be a uint8 array of the frame's size {size}, got {what}")
+    packed = out.strides[1] == 1 or size[1] == 1
+    if not out.flags.writeable or not packed or (size[0] > 1 and out.strides[0] < size[1]):
+        raise InputError(
+            "out must be writeable, its pixels one after the other in memory, "
+            f"got strides {out.strides}, writeable {out.flags.writeable}"
+        )
+    if any(np.may_share_memory(out, plane) for plane in frame.planes):
+        raise InputError("out must not be the frame's own memory: give another array")
+    out.fill(0)
+    return out
 
 
 class _Clock:
@@ -282,6 +386,7 @@ def _after_fork() -> None:
         # Never freed: freeing an interpreter joins its threads, which the child doesn't have.
         _parents_models.append(engine._models)
         engine._models = None
+        engine._stream, engine._buffers = Stream(), Buffers()  # another thread may have been at them
         engine._unlock()
 
 

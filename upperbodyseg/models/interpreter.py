@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -132,10 +134,12 @@ class Interpreter:
                 f"the model {spec.name} should take float32, or int8 of scale 1 and zero point -128; "
                 f"the file takes {np.dtype(self._dtype)} of scale {scale} and zero point {zero}"
             )
+        self._levels: tuple[Callable[[NDArray[np.float32]], NDArray[np.uint8]], NDArray[np.uint8]] | None = (
+            None
+        )
         self._outputs = [(t["index"], t["dtype"], t["quantization"]) for t in outputs]
         if not {dtype for _, dtype, _ in self._outputs} <= {np.float32, np.int8}:
             raise ModelFormatError(f"the model {spec.name} should give float32 or int8")
-        self._tensor = np.empty(spec.input_shape, self._dtype)
 
     def run(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the model on one picture.
@@ -150,19 +154,57 @@ class Interpreter:
         Raises:
             InferenceError: the runtime failed.
         """
-        if self._dtype == np.int8:
-            # Flipping the highest bit is subtracting 128.
-            np.bitwise_xor(bgr, np.uint8(128), out=self._tensor[0].view(np.uint8))
-        else:
-            np.copyto(self._tensor[0], bgr, casting="unsafe")
-        try:
-            self._interpreter.set_tensor(self._input, self._tensor)
-            self._interpreter.invoke()
-            raw = [self._interpreter.get_tensor(index)[0] for index, _, _ in self._outputs]
-        except (ValueError, RuntimeError) as exc:
-            raise InferenceError(f"{self.runtime} failed while running {self.spec.name}: {exc}") from exc
+        raw = self._invoke(bgr)
         parts = [
-            r if dtype == np.float32 else (r.astype(np.float32) - zero) * np.float32(scale)
-            for r, (_, dtype, (scale, zero)) in zip(raw, self._outputs, strict=True)
+            _dequantized(r, quantization) if dtype == np.int8 else r
+            for r, (_, dtype, quantization) in zip(raw, self._outputs, strict=True)
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, -1)
+
+    def run_levels(
+        self, bgr: NDArray[np.uint8], to_levels: Callable[[NDArray[np.float32]], NDArray[np.uint8]]
+    ) -> NDArray[np.uint8]:
+        """Run a model of one output, and turn each of its values into a level 0-255.
+
+        Args:
+            bgr: as for :meth:`run`.
+            to_levels: from float32 of any shape to uint8 of the same, value by value. Of an int8 file only
+                the 256 values that there are go through it, once.
+
+        Returns:
+            The output without its batch dimension, uint8; a copy.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        (raw,) = self._invoke(bgr)
+        ((_, dtype, quantization),) = self._outputs
+        if dtype != np.int8:
+            return to_levels(raw)
+        if self._levels is None or self._levels[0] is not to_levels:
+            every = np.arange(256, dtype=np.uint8).view(np.int8)
+            self._levels = to_levels, to_levels(_dequantized(every, quantization).reshape(1, 256))
+        return cv2.LUT(raw.view(np.uint8), self._levels[1])  # type: ignore[return-value]
+
+    def _invoke(self, bgr: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        try:
+            self._fill_input(bgr)
+            self._interpreter.invoke()
+            return [self._interpreter.get_tensor(index)[0] for index, _, _ in self._outputs]
+        except (ValueError, RuntimeError) as exc:
+            raise InferenceError(f"{self.runtime} failed while running {self.spec.name}: {exc}") from exc
+
+    def _fill_input(self, bgr: NDArray[np.uint8]) -> None:
+        # The view on the runtime's own memory ends here: it refuses to run while one is held.
+        tensor = self._interpreter.tensor(self._input)()[0]
+        if self._dtype == np.int8:
+            # Flipping the highest bit is subtracting 128.
+            np.bitwise_xor(bgr, np.uint8(128), out=tensor.view(np.uint8))
+        else:
+            np.copyto(tensor, bgr, casting="unsafe")
+
+
+def _dequantized(values: NDArray[np.int8], quantization: tuple[float, int]) -> NDArray[np.float32]:
+    scale, zero = quantization
+    dequantized: NDArray[np.float32] = (values.astype(np.float32) - zero) * np.float32(scale)
+    return dequantized

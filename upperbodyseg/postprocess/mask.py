@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg.buffers import Buffers
 from upperbodyseg.errors import InputError
 from upperbodyseg.geometry import Region, resize
 
@@ -32,42 +33,109 @@ MAX_BLUR_SIGMA = 1000.0
 _DIRECT_SIGMA = 4.0
 
 
-def cells_to_pixels(cells: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lay out the segmenter's cells ``(h, w, n * n)``, row by row of a cell, as ``(n h, n w)``."""
-    height, width, channels = cells.shape
-    n = math.isqrt(channels)
-    pixels: NDArray[np.float32] = (
-        cells.reshape(height, width, n, n).transpose(0, 2, 1, 3).reshape(n * height, n * width)
-    )
-    return pixels
-
-
 def probability_to_mask(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Probability 0-1 to mask 0-255, uint8, of the same shape."""
-    stretched = (probability - CERTAIN) * (255.0 / (1.0 - 2.0 * CERTAIN))
-    mask: NDArray[np.uint8] = np.rint(stretched.clip(0.0, 255.0)).astype(np.uint8)
-    return mask
+    """Probability 0-1 to mask 0-255, uint8, of the same shape: two dimensions or three."""
+    gain = 255.0 / (1.0 - 2.0 * CERTAIN)
+    # Scales, rounds and cuts to 0-255 in one pass.
+    return cv2.addWeighted(probability, gain, probability, 0.0, -CERTAIN * gain, dtype=cv2.CV_8U)  # type: ignore[return-value]
+
+
+def cells_to_pixels(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay out the segmenter's cells ``(h, w, 4)``, row by row of 2 x 2 pixels, as ``(2 h, 2 w)``."""
+    height, width, _ = cells.shape
+    # Two pixels beside each other move as one number of 16 bits.
+    pairs = cells.view(np.uint16)
+    return np.ascontiguousarray(pairs.transpose(0, 2, 1)).view(np.uint8).reshape(2 * height, 2 * width)
 
 
 def compose_mask(
-    parts: Iterable[tuple[Region, NDArray[np.float32]]], frame_size: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """Lay each region's probability where the region is; where several meet, the highest counts.
+    parts: Sequence[tuple[Region, NDArray[np.uint8]]],
+    blur_sigma: float,
+    out: NDArray[np.uint8],
+    buffers: Buffers,
+) -> None:
+    """Lay each region's mask where the region is, and blur the edges.
+
+    Where regions meet, the highest value counts. Beyond the picture's edge its last row or column
+    goes on, so that a person cut off by the frame stays whole there.
 
     Args:
-        parts: regions with their probability ``(h, w)`` or ``(h, w, 1)`` of any size, 0-1.
-        frame_size: ``(height, width)`` of the frame.
-
-    Returns:
-        The frame's mask ``(height, width)`` uint8, 0 outside the regions.
+        parts: regions with their masks ``(h, w)`` uint8 of any size.
+        blur_sigma: standard deviation in pixels of a Gaussian; 0 is no blur.
+        out: the frame's mask ``(height, width)`` uint8, all 0; written to.
+        buffers: where intermediate masks may lie.
     """
-    mask = np.zeros(frame_size, np.uint8)
-    for region, probability in parts:
-        small = probability_to_mask(probability.reshape(probability.shape[:2]))
-        full = resize(small, region.height, region.width)
-        under = mask[region.y0 : region.y1, region.x0 : region.x1]
-        np.maximum(under, full, out=under)
-    return mask
+    if blur_sigma == 0:
+        _lay(parts, out, 0, 0, buffers)
+        return
+    # Only the marked part and what the blur reaches round it: all else is 0 and stays so.
+    marked = _marked(parts)
+    if marked is None:
+        return
+    regions = parts[0][0]
+    for region, _ in parts[1:]:
+        regions = regions.union(region)
+    reach = _radius(blur_sigma)
+    canvas = _grown(regions, reach, out.shape)
+    sharp = buffers.take("sharp", (canvas.height, canvas.width))
+    if len(parts) > 1:
+        sharp.fill(0)
+    else:  # the region is written over anyway
+        sharp[: regions.y0 - canvas.y0] = sharp[regions.y1 - canvas.y0 :] = 0
+        sharp[:, : regions.x0 - canvas.x0] = sharp[:, regions.x1 - canvas.x0 :] = 0
+    _lay(parts, sharp, canvas.y0, canvas.x0, buffers)
+    seen = _grown(marked, reach, out.shape)
+    blur_mask(
+        sharp[seen.y0 - canvas.y0 : seen.y1 - canvas.y0, seen.x0 - canvas.x0 : seen.x1 - canvas.x0],
+        blur_sigma,
+        out[seen.y0 : seen.y1, seen.x0 : seen.x1],
+    )
+
+
+def _grown(region: Region, reach: int, frame_size: tuple[int, ...]) -> Region:
+    height, width = frame_size
+    return Region(
+        max(region.x0 - reach, 0),
+        max(region.y0 - reach, 0),
+        min(region.x1 + reach, width),
+        min(region.y1 + reach, height),
+    )
+
+
+def _marked(parts: Sequence[tuple[Region, NDArray[np.uint8]]]) -> Region | None:
+    """The smallest region outside of which the parts, laid in the frame, are 0."""
+    marked = None
+    for region, mask in parts:
+        left, top, width, height = cv2.boundingRect(mask)
+        if not width:
+            continue
+        x, y = region.width / mask.shape[1], region.height / mask.shape[0]
+        # Interpolation carries a pixel half a pixel of the mask further.
+        here = Region(
+            max(math.floor(region.x0 + (left - 0.5) * x), region.x0),
+            max(math.floor(region.y0 + (top - 0.5) * y), region.y0),
+            min(math.ceil(region.x0 + (left + width + 0.5) * x), region.x1),
+            min(math.ceil(region.y0 + (top + height + 0.5) * y), region.y1),
+        )
+        marked = here if marked is None else marked.union(here)
+    return marked
+
+
+def _lay(
+    parts: Sequence[tuple[Region, NDArray[np.uint8]]],
+    canvas: NDArray[np.uint8],
+    top: int,
+    left: int,
+    buffers: Buffers,
+) -> None:
+    """Write the parts to a canvas whose first pixel is the frame's at ``(top, left)``."""
+    for i, (region, mask) in enumerate(parts):
+        under = canvas[region.y0 - top : region.y1 - top, region.x0 - left : region.x1 - left]
+        if i == 0:
+            resize(mask, *under.shape, buffers, out=under)
+        else:
+            full = resize(mask, *under.shape, buffers, out=buffers.take("part", under.shape))
+            np.maximum(under, full, out=under)
 
 
 def check_blur_sigma(blur_sigma: float) -> float:
@@ -87,21 +155,24 @@ def check_blur_sigma(blur_sigma: float) -> float:
     return float(blur_sigma)
 
 
-def blur_mask(mask: NDArray[np.uint8], blur_sigma: float) -> NDArray[np.uint8]:
+def _radius(sigma: float) -> int:
+    """Pixels to either side that a Gaussian reaches: to three standard deviations."""
+    return math.ceil(3 * sigma - 0.5) if sigma > 0 else 0
+
+
+def blur_mask(mask: NDArray[np.uint8], blur_sigma: float, out: NDArray[np.uint8]) -> None:
     """Gaussian blur of a mask ``(H, W)`` uint8.
 
     Args:
         mask: not changed.
-        blur_sigma: standard deviation in pixels of the mask; 0 gives the mask back as it is.
-
-    Returns:
-        The blurred mask. Beyond the picture's edge its last row or column goes on, so that a
-        person cut off by the frame stays whole there.
+        blur_sigma: standard deviation in pixels of the mask, above 0.
+        out: array of the mask's shape, not overlapping it; written to. Beyond the edge the last row or
+            column goes on.
     """
-    if blur_sigma == 0 or not mask.any():
-        return mask
     if blur_sigma <= _DIRECT_SIGMA:
-        return cv2.GaussianBlur(mask, (0, 0), blur_sigma, borderType=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+        size = 2 * _radius(blur_sigma) + 1
+        cv2.GaussianBlur(mask, (size, size), blur_sigma, dst=out, borderType=cv2.BORDER_REPLICATE)
+        return
     # A wide Gaussian has no detail that a smaller picture could not hold, and its cost there
     # does not grow with sigma.
     height, width = mask.shape
@@ -113,4 +184,4 @@ def blur_mask(mask: NDArray[np.uint8], blur_sigma: float) -> NDArray[np.uint8]:
         sigmaY=blur_sigma * small_height / height,
         borderType=cv2.BORDER_REPLICATE,
     )
-    return resize(small, height, width)  # type: ignore[arg-type]
+    resize(small, height, width, out=out)  # type: ignore[arg-type]

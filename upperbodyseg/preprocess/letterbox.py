@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg.buffers import Buffers
 from upperbodyseg.geometry import Letterbox, letterbox_geometry
 from upperbodyseg.preprocess.pixel_format import Frame
 
@@ -14,11 +15,11 @@ PADDING = 114
 """Grey level of the bars, customary among letterboxed detectors; the detector was trained with it."""
 
 
-def letterbox(frame: Frame, size: int) -> tuple[NDArray[np.uint8], Letterbox]:
+def letterbox(frame: Frame, size: int, buffers: Buffers | None = None) -> tuple[NDArray[np.uint8], Letterbox]:
     """The frame as BGR in a grey ``(size, size, 3)`` uint8 square, and where it lies in it."""
     fit = letterbox_geometry((frame.height, frame.width), size)
     square = np.full((size, size, 3), PADDING, np.uint8)
     square[fit.top : fit.top + fit.height, fit.left : fit.left + fit.width] = frame.read_bgr(
-        frame.whole, fit.height, fit.width
+        frame.whole, fit.height, fit.width, buffers
     )
     return square, fit

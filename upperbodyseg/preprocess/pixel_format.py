@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg.buffers import Buffers
 from upperbodyseg.errors import ImageTooLargeError, InputError
 from upperbodyseg.geometry import Region, resize
 from upperbodyseg.types import ImageBuffer, ImageBufferFields, ImageType
@@ -73,15 +74,18 @@ class Frame:
         """The region that is all of the frame."""
         return Region(0, 0, self.width, self.height)
 
-    def read_bgr(self, region: Region, height: int, width: int) -> NDArray[np.uint8]:
+    def read_bgr(
+        self, region: Region, height: int, width: int, buffers: Buffers | None = None
+    ) -> NDArray[np.uint8]:
         """A region as BGR ``(height, width, 3)`` uint8, resized.
 
         Args:
             region: inside the frame; for 4:2:0 frames it starts on even coordinates.
             height, width: of the result.
+            buffers: where intermediate pictures may lie.
         """
         y, x = slice(region.y0, region.y1), slice(region.x0, region.x1)
-        pixels = resize(self.planes[0][y, x], height, width)
+        pixels = resize(self.planes[0][y, x], height, width, buffers)
         if not self.image_type.is_yuv:
             code = _PACKED[self.image_type]
             return pixels if code is None else cv2.cvtColor(pixels, code)  # type: ignore[return-value]
@@ -89,7 +93,7 @@ class Frame:
         x = slice(region.x0 // 2, (region.x1 + 1) // 2)
         # Chroma goes straight to the wanted size, not to half of it as a small 4:2:0 picture would
         # have it: its detail survives, and one matrix gives all three colours.
-        chroma = [resize(plane[y, x], height, width) for plane in self.planes[1:]]
+        chroma = [resize(plane[y, x], height, width, buffers) for plane in self.planes[1:]]
         yuv = np.empty((height, width, 3), np.uint8)
         cv2.mixChannels([pixels, *chroma], [yuv], _YUV_ORDER[self.image_type])
         return cv2.transform(yuv, _YUV_TO_BGR)  # type: ignore[return-value]
@@ -104,7 +108,9 @@ def _rows(
     """
     pixel = shape[1] if len(shape) == 2 else 1
     strides = (step, pixel, 1) if len(shape) == 2 else (step, 1)
-    return np.lib.stride_tricks.as_strided(data[offset:], (height, *shape), strides, writeable=False)
+    plane: NDArray[np.uint8] = np.ndarray((height, *shape), np.uint8, data, offset, strides)
+    plane.flags.writeable = False
+    return plane
 
 
 def _need(data: NDArray[np.uint8], needed: int, what: str) -> None:

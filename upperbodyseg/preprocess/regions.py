@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterable
 
 from upperbodyseg.geometry import Region
+from upperbodyseg.types import DetectedPerson
 
-__all__ = ["MARGIN", "MAX_REGIONS", "region_around", "regions_from_boxes"]
+__all__ = ["MARGIN", "MAX_REGIONS", "group_persons", "region_around", "regions_from_boxes"]
 
 MARGIN = 0.15
 """Share of a box's width and height that is added on each of its sides."""
@@ -130,3 +131,24 @@ def regions_from_boxes(
     while len(regions) > MAX_REGIONS:
         regions = _merge_nearest(regions)
     return regions
+
+
+def group_persons(
+    persons: Iterable[DetectedPerson], frame_size: tuple[int, int]
+) -> list[tuple[Region, tuple[DetectedPerson, ...]]]:
+    """The regions to segment, each with the people who are in it, in their order.
+
+    Args:
+        persons: what the detector found.
+        frame_size: ``(height, width)`` of the frame.
+    """
+    persons = list(persons)
+    groups: list[tuple[Region, list[DetectedPerson]]] = [
+        (region, []) for region in regions_from_boxes((p.box for p in persons), frame_size)
+    ]
+    for person in persons:
+        for region, members in groups:
+            if region.contains(person.box):
+                members.append(person)
+                break
+    return [(region, tuple(members)) for region, members in groups]

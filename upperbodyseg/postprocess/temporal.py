@@ -1,0 +1,105 @@
+"""Calm masks in streams: where the picture stays, the mask stays; where it moves, the mask is this frame's.
+
+A mean over time of every pixel would leave trails. Here each pixel's share of the new mask grows with
+how much the picture has changed around it since the frame before, measured against the camera's own
+noise; where it has changed, nothing of the past is left. Where it has not, small changes of the mask
+are held back most, since those are the flicker, and large ones still pass the middle in one frame.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from upperbodyseg.geometry import Region
+
+__all__ = ["TemporalSmoother"]
+
+_CALM = 0.2  # share of the new mask where the picture stays and the mask hardly changes
+_CALM_GAIN = 0.8  # what the share grows by a level of the mask's change, in levels: 0.6 at half the scale
+_SETTLED = 2  # levels: such a change passes, or rounding would keep the mask from ever arriving
+_QUIET, _MOVING = 2.0, 4.0  # times the noise, and grey levels on top: change that is none, and that is
+_QUIET_LEVELS, _MOVING_LEVELS = 1.5, 5.0
+_REACH = 3  # pixels of half the size; the change is a mean over that many each way
+
+
+@cache
+def _moving_table(noise: int) -> NDArray[np.uint8]:
+    """How surely a change of so many levels is more than the camera's noise, 0-255."""
+    quiet, moving = _QUIET * noise + _QUIET_LEVELS, _MOVING * noise + _MOVING_LEVELS
+    surely = (np.arange(256) - quiet) * (255 / (moving - quiet))
+    return surely.clip(0, 255).astype(np.uint8)
+
+
+class TemporalSmoother:
+    """Remembers one region's last picture and mask. Not for several threads at a time."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew: the next mask is returned as it is."""
+        self._region: Region | None = None
+        self._bgr = self._mask = np.zeros(0, np.uint8)
+
+    def smooth(self, bgr: NDArray[np.uint8], mask: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
+        """The mask, calmed by those before it.
+
+        Args:
+            bgr: ``(h, w, 3)`` uint8, the region as the segmenter saw it; kept until the next call.
+            mask: ``(h, w)`` uint8, what the segmenter made of it.
+            region: where both lie in the frame; when it has moved, the past is moved along.
+
+        Returns:
+            ``(h, w)`` uint8; not to be written to.
+        """
+        if self._region is not None and self._mask.shape == mask.shape:
+            fresh = None if region == self._region else self._move(region)
+            share = cv2.max(self._moving(bgr), _changing(cv2.absdiff(mask, self._mask)))
+            if fresh is not None:
+                share = cv2.max(share, fresh)
+            mask = cv2.add(
+                cv2.multiply(mask, share, scale=1 / 255),
+                cv2.multiply(self._mask, cv2.bitwise_not(share), scale=1 / 255),
+            )  # type: ignore[assignment]
+        self._region, self._bgr, self._mask = region, bgr, mask
+        return mask
+
+    def _moving(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """How surely the picture has changed at each pixel, 0-255."""
+        height, width = bgr.shape[:2]
+        change = cv2.resize(
+            cv2.absdiff(bgr, self._bgr), (width // 2, height // 2), interpolation=cv2.INTER_AREA
+        )
+        change = cv2.blur(cv2.cvtColor(change, cv2.COLOR_BGR2GRAY), (_REACH, _REACH))
+        # A quarter of the pixels stay below the camera's noise though most of a person may move.
+        some = change[::2, ::2].ravel()
+        noise = int(np.partition(some, len(some) // 4)[len(some) // 4])
+        return cv2.resize(cv2.LUT(change, _moving_table(noise)), (width, height))  # type: ignore[return-value]
+
+    def _move(self, region: Region) -> NDArray[np.uint8]:
+        """Lay what is remembered where the new region has it; 255 where nothing was, else 0."""
+        assert self._region is not None
+        height, width = self._mask.shape
+        # From a pixel of the new region's picture to that of the old one's.
+        past = self._region
+        scale_x, scale_y = region.width / past.width, region.height / past.height
+        shift_x = (region.x0 - past.x0) / past.width * width + (scale_x - 1) / 2
+        shift_y = (region.y0 - past.y0) / past.height * height + (scale_y - 1) / 2
+        matrix = np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y]])
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = (width, height)
+        self._bgr = cv2.warpAffine(self._bgr, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+        self._mask = cv2.warpAffine(self._mask, matrix, size, flags=how)
+        inside = np.zeros((height, width), np.uint8)
+        return cv2.warpAffine(inside, matrix, size, flags=how, borderValue=255)  # type: ignore[return-value]
+
+
+def _changing(change: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Share 0-255 of the new mask where it has changed by that many levels and the picture has not."""
+    share = cv2.convertScaleAbs(change, alpha=_CALM_GAIN, beta=255 * _CALM)
+    _, settled = cv2.threshold(change, _SETTLED, 255, cv2.THRESH_BINARY_INV)
+    return cv2.max(share, settled)  # type: ignore[return-value]
