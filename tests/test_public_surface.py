@@ -77,6 +77,7 @@ def test_importing_loads_no_runtime_no_training_stack_and_no_extra() -> None:
         "scipy",
         "pytest",
         "training",
+        "asyncio",
     }
     assert heavy.isdisjoint({name.split(".")[0] for name in loaded})
 
@@ -111,6 +112,7 @@ ALLOWED = {
     "models": BASE | {"models"},
     "postprocess": BASE | {"postprocess"},
     "engine": BASE | {"preprocess", "models", "postprocess"},
+    "aio": BASE | {"engine"},
     "evaluation": BASE | {"evaluation", "metrics", "models"},
     "cli": BASE | {"cli", "engine", "evaluation", "models", "postprocess", ""},
     "__main__": {"cli"},
