@@ -77,6 +77,8 @@ def test_importing_loads_no_runtime_no_training_stack_and_no_extra() -> None:
         "scipy",
         "pytest",
         "training",
+        "asyncio",
+        "concurrent",
     }
     assert heavy.isdisjoint({name.split(".")[0] for name in loaded})
 
@@ -111,6 +113,8 @@ ALLOWED = {
     "models": BASE | {"models"},
     "postprocess": BASE | {"postprocess"},
     "engine": BASE | {"preprocess", "models", "postprocess"},
+    "aio": BASE | {"engine"},
+    "pool": BASE | {"engine"},
     "evaluation": BASE | {"evaluation", "metrics", "models"},
     "cli": BASE | {"cli", "engine", "evaluation", "models", "postprocess", ""},
     "__main__": {"cli"},
