@@ -171,6 +171,7 @@ def test_an_output_that_can_not_be_written_is_listed(
         (["PHOTO", "--blur-sigma", "nan"], "blur_sigma"),
         (["PHOTO", "--threads", "0"], "num_threads"),
         (["PHOTO", "-o", "PHOTO"], "choose another output"),
+        (["PHOTO", "-o", "ROOM", "--background", "ROOM"], "choose another output"),
         (["FOLDER", "-o", "PHOTO"], "is a file"),
         (["EMPTY"], "no picture"),
         (["FOLDER", "-o", "FOLDER"], "can't go into"),
@@ -185,16 +186,19 @@ def test_wrong_arguments_are_exit_code_2_and_change_nothing(
     (tmp_path / "empty").mkdir()
     link = tmp_path / "link.png"
     link.symlink_to(photo)
+    room = tmp_path / "room.png"
+    room.write_bytes(photo.read_bytes())
     before = photo.read_bytes()
     known = {
         "LINK": str(link),
         "PHOTO": str(photo),
+        "ROOM": str(room),
         "FOLDER": str(photo.parent),
         "EMPTY": str(tmp_path / "empty"),
     }
     assert main(["segment", *(known.get(a, a) for a in arguments)]) == 2
     assert message in capsys.readouterr().err
-    assert photo.read_bytes() == before
+    assert photo.read_bytes() == room.read_bytes() == before
 
 
 @pytest.mark.parametrize(

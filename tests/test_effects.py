@@ -119,10 +119,17 @@ def test_points_of_light_become_discs_in_portrait_blur() -> None:
     assert row.max() > 4 * (gauss.max() - 20)
 
 
+def test_lights_keep_their_hue_in_portrait_blur() -> None:
+    image = np.zeros((360, 640, 3), np.uint8)
+    image[174:186, 314:326] = (255, 200, 120)
+    blurred = portrait_blur(image, np.zeros((360, 640), np.uint8), 1)[180, 320].astype(float)
+    np.testing.assert_allclose(blurred / blurred[0], np.array([255, 200, 120]) / 255, atol=0.02)
+
+
 def test_plain_areas_keep_their_value_in_portrait_blur() -> None:
-    for value in (0, 3, 100, 200, 250, 255):
-        image = np.full((90, 160, 3), value, np.uint8)
-        assert np.abs(portrait_blur(image, disc(90, 160)).astype(int) - value).max() <= 1
+    for colour in ((0, 0, 0), (3, 3, 3), (100, 120, 80), (200, 10, 90), (250, 255, 251), (255, 255, 255)):
+        image = np.full((90, 160, 3), colour, np.uint8)
+        assert np.abs(portrait_blur(image, disc(90, 160)).astype(int) - colour).max() <= 1
 
 
 def test_portrait_blur_grows_with_strength() -> None:

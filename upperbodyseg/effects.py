@@ -22,7 +22,7 @@ do.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import cv2
@@ -76,11 +76,11 @@ _TINY = 1e-20
 _SMOOTHNESS = 1e-5
 """Germer's epsilon: how alike neighbours' colours are where the mask is flat."""
 
-# Gamma 2.2, then Reinhard's tone curve backwards: white counts for ten times what it would in linear light,
-# grey for little more than it is. Plain areas keep their value, whatever the curve.
 _WHITE = 1.1
-_TO_LIGHT = (np.linspace(0, 1, 256) ** 2.2).astype(np.float32)
-_TO_LIGHT /= _WHITE - _TO_LIGHT
+_LINEAR = (np.linspace(0, 1, 256) ** 2.2).astype(np.float32)
+_GAIN = 1 / (_WHITE - _LINEAR)
+"""By a pixel's brightest channel: Reinhard's tone curve backwards. White counts for ten times what it does in
+linear light, dark colours for what they are; one gain for all channels keeps the hue."""
 
 
 def replace_background(
@@ -192,7 +192,7 @@ def portrait_blur(image: U8, mask: U8, strength: float = 0.5, *, out: U8 | None 
         target[:] = image
         return _hand_over(target, out)
     colours = _carry_colours(image, mask)
-    light, step = _without_person(image, mask, colours, radius / _ENLARGEABLE_RADIUS, _TO_LIGHT)
+    light, step = _without_person(image, mask, colours, radius / _ENLARGEABLE_RADIUS, _to_light)
     light = cv2.filter2D(light, -1, _disc(radius / step), borderType=cv2.BORDER_REPLICATE)
     cv2.resize(_from_light(light), (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
     _lay_over(image, mask, colours, target)
@@ -295,19 +295,19 @@ def _fill(colour: Plane, weight: Plane) -> Plane:
 
 
 def _without_person(
-    image: Plane, mask: Plane, colours: _Colours, most: float, curve: Plane | None = None
+    image: Plane, mask: Plane, colours: _Colours, most: float, convert: Callable[[Plane], Plane] | None = None
 ) -> tuple[Plane, int]:
     """The background with the person filled in, reduced by ``most`` at most, and by how much it was.
 
-    ``curve`` (256 values) is applied before anything is averaged.
+    ``convert`` is applied before anything is averaged.
     """
     fill: Plane = _rounded(colours.background)
     times = min(int(most / colours.step), *fill.shape[:2])
-    if times >= 1 and curve is None:
+    if times >= 1 and convert is None:
         return _shrink(fill, times), times * colours.step
     step = _fitting_step(mask, int(most))
-    if curve is not None:
-        fill, image = cv2.LUT(fill, curve), cv2.LUT(image, curve)
+    if convert is not None:
+        fill, image = convert(fill), convert(image)
     person = _widen(_shrink(mask, step))
     fill = cv2.resize(fill, person.shape[::-1], interpolation=cv2.INTER_LINEAR)
     small = _shrink(image, step)
@@ -452,9 +452,20 @@ def _rounded(values: Plane) -> Plane:
     return cv2.convertScaleAbs(values)
 
 
+def _brightest(pixels: Plane) -> Plane:
+    one, two, three = cv2.split(pixels)
+    return cv2.max(cv2.max(one, two), three)
+
+
+def _to_light(pixels: Plane) -> Plane:
+    """From 0-255 (taken for gamma 2.2) to light as it was before highlights were clipped, about."""
+    gain = cv2.LUT(_brightest(pixels), _GAIN)
+    return cv2.multiply(cv2.LUT(pixels, _LINEAR), cv2.merge([gain] * 3))
+
+
 def _from_light(light: Plane) -> Plane:
-    """``_TO_LIGHT`` backwards, to 0-255."""
-    linear = light * (_WHITE / (1 + light))
+    """``_to_light`` backwards."""
+    linear = cv2.multiply(light, cv2.merge([_WHITE / (1 + _brightest(light))] * 3))
     scaled: Plane = cv2.convertScaleAbs(cv2.pow(linear, 1 / 2.2), alpha=255)
     return scaled
 

@@ -93,7 +93,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.set_defaults(run=_run, kind="mask")
 
 
-def _jobs(photo: Path, output: Path | None, kind: str) -> list[tuple[Path, Path]]:
+def _jobs(
+    photo: Path, output: Path | None, kind: str, background: Path | None = None
+) -> list[tuple[Path, Path]]:
     """Which picture goes into which file; no two into one, and none into a picture that is read."""
     if not photo.exists():
         raise InputError(f"there is no {photo}")
@@ -107,6 +109,8 @@ def _jobs(photo: Path, output: Path | None, kind: str) -> list[tuple[Path, Path]
             raise InputError(f"the output is a PNG: its name must end in .png, got {target}")
         jobs = [(photo, target)]
     sources = {source.resolve() for source, _ in jobs}
+    if background is not None:
+        sources.add(background.resolve())
     for _, target in jobs:
         if target.resolve() in sources:
             raise InputError(f"{target} is a picture to be read: choose another output")
@@ -130,9 +134,9 @@ def _folder_jobs(photos: Path, folder: Path) -> list[tuple[Path, Path]]:
 def _render(
     kind: str, bgr: NDArray[np.uint8], mask: NDArray[np.uint8], background: Background | None
 ) -> NDArray[np.uint8]:
+    if isinstance(background, str):
+        return blur_background(bgr, mask)
     if background is not None:
-        if isinstance(background, str):
-            return blur_background(bgr, mask)
         return replace_background(bgr, mask, background)
     if kind == "mask":
         return mask
@@ -150,9 +154,13 @@ def _run(args: argparse.Namespace) -> int:
     options = SegmenterOptions(
         model=args.model, num_threads=args.threads, runtime=args.runtime, max_pixels=args.max_pixels
     )
-    background = None if args.background is None else parse_background(args.background)
+    background = picture = None
+    if args.background is not None:
+        background = parse_background(args.background)
+        picture = Path(args.background) if isinstance(background, np.ndarray) else None
     try:
-        jobs = _jobs(args.photo, args.output, args.kind if background is None else "background")
+        kind = args.kind if background is None else "background"
+        jobs = _jobs(args.photo, args.output, kind, picture)
     except OSError as exc:
         raise InputError(f"can't use {exc.filename}: {exc.strerror}") from exc
     if args.photo.is_dir():
@@ -170,7 +178,7 @@ def _run(args: argparse.Namespace) -> int:
                     bgr = read_picture(source)
                     frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, is_still=True)
                     output = engine.process(frame, args.blur_sigma)
-                    write_png(target, _render(args.kind, bgr, output.mask, background))
+                    write_png(target, _render(kind, bgr, output.mask, background))
                     people += len(output.persons)
                 except (PictureError, InputError) as exc:
                     failures.append(f"{source}: {exc}")
