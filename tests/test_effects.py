@@ -259,7 +259,7 @@ def test_light_wraps_round_the_edge_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("height", "width"), [(90, 160), (160, 90), (33, 200), (300, 301), (900, 1600), (1, 1)]
+    ("height", "width"), [(90, 160), (160, 90), (33, 200), (300, 301), (900, 1600), (31, 47), (1, 1)]
 )
 def test_a_picture_covers_the_frame_in_its_proportions(height: int, width: int) -> None:
     y, x = np.mgrid[:270, :480]
@@ -434,6 +434,8 @@ def test_wrong_outs_are_refused(effect: Callable[..., U8]) -> None:
     ):
         with pytest.raises(InputError, match=message):
             effect(image, mask, out=out)
+    with pytest.raises(InputError, match="share no memory with image"):
+        effect(image[:, ::-1], mask, out=image)
     with pytest.raises(InputError, match="share no memory with image"):
         effect(memory[5:].reshape(6, 8, 3), mask, out=memory[:-5].reshape(6, 8, 3))
     with pytest.raises(InputError, match="share no memory with mask"):
