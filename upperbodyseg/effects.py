@@ -397,14 +397,12 @@ def _relax(pixels: Plane, share: Plane, person: Plane, old: Plane, chosen: NDArr
         for n, part in zip(neighbours, weights, strict=True):
             total += cv2.merge([part / weight] * 3) * flat.take(n, axis=0)
         means.append(total)
-    rest = (
-        pixels.reshape(-1, 3).take(chosen, axis=0) - means[1] - cv2.merge([alpha] * 3) * (means[0] - means[1])
-    )
+    mixed = means[1] + cv2.merge([alpha] * 3) * (means[0] - means[1])
+    rest = pixels.reshape(-1, 3).take(chosen, axis=0) - mixed
     scale = 1 / (weight + alpha**2 + (1 - alpha) ** 2)
     for plane, mean, own in zip((person, old), means, (alpha, 1 - alpha), strict=True):
-        plane.reshape(-1, 3)[chosen] = _rounded(np.clip(mean + cv2.merge([own * scale] * 3) * rest, 0, 255))[
-            0
-        ]
+        better = np.clip(mean + cv2.merge([own * scale] * 3) * rest, 0, 255)
+        plane.reshape(-1, 3)[chosen] = _rounded(better)[0]
 
 
 def _spill(mask: Plane, background: Plane) -> Plane:
