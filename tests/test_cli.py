@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 import upperbodyseg
 from upperbodyseg import segment
 from upperbodyseg.cli import main
+from upperbodyseg.cli.backgrounds import parse_background
+from upperbodyseg.effects import blur_background, cut_out, replace_background
+from upperbodyseg.errors import InputError
 from upperbodyseg.models.interpreter import choose_runtime
 
 ROOT = Path(__file__).parent.parent
@@ -53,8 +56,35 @@ def test_a_cutout_has_the_mask_as_alpha(photo: Path, tmp_path: Path, webcam: U8)
     out = tmp_path / "cut.png"
     assert main(["segment", str(photo), "-o", str(out), "--cutout"]) == 0
     cut = read(out)
-    np.testing.assert_array_equal(cut[..., :3], webcam)
     np.testing.assert_array_equal(cut[..., 3], segment(webcam))
+    np.testing.assert_array_equal(cut, cut_out(webcam, segment(webcam)))
+
+
+def test_a_background_can_be_a_colour_a_picture_or_blurred(photo: Path, tmp_path: Path, webcam: U8) -> None:
+    mask, picture = segment(webcam), np.ascontiguousarray(webcam[:200, ::-1])
+    cv2.imwrite(str(tmp_path / "room.png"), picture)
+    for text, expected in (
+        ("#00f", replace_background(webcam, mask, (255, 0, 0))),
+        (str(tmp_path / "room.png"), replace_background(webcam, mask, picture)),
+        ("blur", blur_background(webcam, mask)),
+    ):
+        out = tmp_path / "out.png"
+        assert main(["segment", str(photo), "-o", str(out), "--background", text]) == 0
+        np.testing.assert_array_equal(read(out), expected)
+
+
+def test_colours_are_read_as_on_the_web(tmp_path: Path) -> None:
+    assert parse_background("#0a80FF") == (255, 128, 10)
+    assert parse_background("#f0a") == (170, 0, 255)
+    assert parse_background("blur") == "blur"
+
+
+@pytest.mark.parametrize("text", ["", "#12345", "green", "nowhere.jpg", "a\0b", "."])
+def test_other_backgrounds_are_refused(text: str, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match="background"):
+        parse_background(text)
+    assert main(["segment", str(photo), "--background", text]) == 2
+    assert "#00ff00" in capsys.readouterr().err
 
 
 def test_an_overlay_changes_the_picture_where_the_mask_is(photo: Path, tmp_path: Path, webcam: U8) -> None:
@@ -141,6 +171,7 @@ def test_an_output_that_can_not_be_written_is_listed(
         (["PHOTO", "--blur-sigma", "nan"], "blur_sigma"),
         (["PHOTO", "--threads", "0"], "num_threads"),
         (["PHOTO", "-o", "PHOTO"], "choose another output"),
+        (["PHOTO", "-o", "ROOM", "--background", "ROOM"], "choose another output"),
         (["FOLDER", "-o", "PHOTO"], "is a file"),
         (["EMPTY"], "no picture"),
         (["FOLDER", "-o", "FOLDER"], "can't go into"),
@@ -155,16 +186,19 @@ def test_wrong_arguments_are_exit_code_2_and_change_nothing(
     (tmp_path / "empty").mkdir()
     link = tmp_path / "link.png"
     link.symlink_to(photo)
+    room = tmp_path / "room.png"
+    room.write_bytes(photo.read_bytes())
     before = photo.read_bytes()
     known = {
         "LINK": str(link),
         "PHOTO": str(photo),
+        "ROOM": str(room),
         "FOLDER": str(photo.parent),
         "EMPTY": str(tmp_path / "empty"),
     }
     assert main(["segment", *(known.get(a, a) for a in arguments)]) == 2
     assert message in capsys.readouterr().err
-    assert photo.read_bytes() == before
+    assert photo.read_bytes() == room.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -174,6 +208,7 @@ def test_wrong_arguments_are_exit_code_2_and_change_nothing(
         ["unknown"],
         ["segment"],
         ["segment", "x", "--cutout", "--overlay"],
+        ["segment", "x", "--cutout", "--background", "blur"],
         ["segment", "x", "--blur-sigma", "soft"],
     ],
 )

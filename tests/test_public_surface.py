@@ -109,6 +109,7 @@ ALLOWED = {
     "geometry": set(),
     "c_structs": BASE,
     "metrics": {"errors"},
+    "effects": {"errors"},
     "preprocess": BASE | {"preprocess"},
     "models": BASE | {"models"},
     "postprocess": BASE | {"postprocess"},
@@ -116,7 +117,7 @@ ALLOWED = {
     "aio": BASE | {"engine"},
     "pool": BASE | {"engine"},
     "evaluation": BASE | {"evaluation", "metrics", "models"},
-    "cli": BASE | {"cli", "engine", "evaluation", "models", "postprocess", ""},
+    "cli": BASE | {"cli", "effects", "engine", "evaluation", "models", "postprocess", ""},
     "__main__": {"cli"},
     "__init__": {"engine", "errors", "types"},
 }

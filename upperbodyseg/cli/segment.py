@@ -1,4 +1,4 @@
-"""``upperbodyseg segment``: pictures in, masks, cut-outs or overlays out."""
+"""``upperbodyseg segment``: pictures in, masks, cut-outs, overlays or other backgrounds out."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg.cli.backgrounds import Background, parse_background
 from upperbodyseg.cli.pictures import SUFFIXES, PictureError, list_pictures, read_picture, write_png
 from upperbodyseg.cli.progress import ProgressBar
+from upperbodyseg.effects import blur_background, cut_out, replace_background
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import InputError
 from upperbodyseg.models.interpreter import RUNTIMES
@@ -43,7 +45,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         type=Path,
         metavar="OUT",
         help="the PNG to write (for a folder: the folder to write into); "
-        "default: PHOTO's name with _mask, _cutout or _overlay, in the current folder",
+        "default: PHOTO's name with _mask, _cutout, _overlay or _background, in the current folder",
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
@@ -51,7 +53,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         dest="kind",
         action="store_const",
         const="cutout",
-        help="write the picture with the mask as its alpha channel (in place of any it had), not the mask",
+        help="write the people alone, the mask as alpha (in place of any the picture had), not the mask",
     )
     kind.add_argument(
         "--overlay",
@@ -59,6 +61,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_const",
         const="overlay",
         help="write the picture with the mask laid over it instead of the mask",
+    )
+    kind.add_argument(
+        "--background",
+        metavar="COLOUR|PICTURE|blur",
+        help="write the people before another background instead of the mask: a colour such as '#00ff00' "
+        "(quoted, for the shell), a picture file, or their own background blurred",
     )
     parser.add_argument(
         "--blur-sigma",
@@ -85,7 +93,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.set_defaults(run=_run, kind="mask")
 
 
-def _jobs(photo: Path, output: Path | None, kind: str) -> list[tuple[Path, Path]]:
+def _jobs(
+    photo: Path, output: Path | None, kind: str, background: Path | None = None
+) -> list[tuple[Path, Path]]:
     """Which picture goes into which file; no two into one, and none into a picture that is read."""
     if not photo.exists():
         raise InputError(f"there is no {photo}")
@@ -99,6 +109,8 @@ def _jobs(photo: Path, output: Path | None, kind: str) -> list[tuple[Path, Path]
             raise InputError(f"the output is a PNG: its name must end in .png, got {target}")
         jobs = [(photo, target)]
     sources = {source.resolve() for source, _ in jobs}
+    if background is not None:
+        sources.add(background.resolve())
     for _, target in jobs:
         if target.resolve() in sources:
             raise InputError(f"{target} is a picture to be read: choose another output")
@@ -119,11 +131,17 @@ def _folder_jobs(photos: Path, folder: Path) -> list[tuple[Path, Path]]:
     return [(p, folder / f"{p.stem if plain else p.name}.png") for p in pictures]
 
 
-def _render(kind: str, bgr: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _render(
+    kind: str, bgr: NDArray[np.uint8], mask: NDArray[np.uint8], background: Background | None
+) -> NDArray[np.uint8]:
+    if isinstance(background, str):
+        return blur_background(bgr, mask)
+    if background is not None:
+        return replace_background(bgr, mask, background)
     if kind == "mask":
         return mask
     if kind == "cutout":
-        return np.dstack([bgr, mask])
+        return cut_out(bgr, mask)
     tint = np.empty_like(bgr)
     tint[:] = OVERLAY_COLOUR
     strength = cv2.merge([mask] * 3).astype(np.float32) * (0.5 / 255)
@@ -136,8 +154,13 @@ def _run(args: argparse.Namespace) -> int:
     options = SegmenterOptions(
         model=args.model, num_threads=args.threads, runtime=args.runtime, max_pixels=args.max_pixels
     )
+    background = picture = None
+    if args.background is not None:
+        background = parse_background(args.background)
+        picture = Path(args.background) if isinstance(background, np.ndarray) else None
     try:
-        jobs = _jobs(args.photo, args.output, args.kind)
+        kind = args.kind if background is None else "background"
+        jobs = _jobs(args.photo, args.output, kind, picture)
     except OSError as exc:
         raise InputError(f"can't use {exc.filename}: {exc.strerror}") from exc
     if args.photo.is_dir():
@@ -155,7 +178,7 @@ def _run(args: argparse.Namespace) -> int:
                     bgr = read_picture(source)
                     frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, is_still=True)
                     output = engine.process(frame, args.blur_sigma)
-                    write_png(target, _render(args.kind, bgr, output.mask))
+                    write_png(target, _render(kind, bgr, output.mask, background))
                     people += len(output.persons)
                 except (PictureError, InputError) as exc:
                     failures.append(f"{source}: {exc}")
