@@ -35,8 +35,8 @@ def iou(a: U8, b: U8) -> float:
     return float((a_ & b_).sum() / (a_ | b_).sum())
 
 
-def bgr_frame(bgr: U8, timestamp: int = 0) -> FrameInput:
-    return FrameInput(ImageBuffer.view(bgr), timestamp, ImageType.BGR_888)
+def bgr_frame(bgr: U8, timestamp: int = 0, is_still: bool = True) -> FrameInput:
+    return FrameInput(ImageBuffer.view(bgr), timestamp, ImageType.BGR_888, is_still)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,9 @@ def test_every_layout_gives_the_mask_of_the_picture(
     image_type: ImageType, padding: int, engine: UpperBodySegmenter, portrait: U8
 ) -> None:
     expected = engine.process(bgr_frame(portrait)).mask
-    output = engine.process(FrameInput(make_frame(portrait, image_type, padding), image_type=image_type))
+    output = engine.process(
+        FrameInput(make_frame(portrait, image_type, padding), image_type=image_type, is_still=True)
+    )
     assert output.mask.shape == (331, 311)
     # 4:2:0 holds a quarter of the colours, so its mask is nearly, not quite the same.
     assert iou(output.mask, expected) > (0.98 if image_type.is_yuv else 0.9999)
@@ -193,7 +195,7 @@ def test_odd_sizes_give_masks_of_their_size(
 ) -> None:
     bgr = cv2.resize(astronaut, size[::-1])
     for image_type in ImageType:
-        output = eager.process(FrameInput(make_frame(bgr, image_type), image_type=image_type))
+        output = eager.process(FrameInput(make_frame(bgr, image_type), image_type=image_type, is_still=True))
         # Regions were cut, segmented and put back, though a tiny one may show nobody.
         assert output.timings_ms["segmentation"] > 0 or size == (1, 1)
         for x0, y0, x1, y1 in (p.box for p in output.persons):

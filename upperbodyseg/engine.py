@@ -19,7 +19,7 @@ from upperbodyseg.buffers import Buffers
 from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.geometry import Region
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, choose_runtime
-from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, ModelSpec, load_spec, load_weights
+from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
 from upperbodyseg.postprocess.agreement import confirm_persons
 from upperbodyseg.postprocess.detections import decode_detections
 from upperbodyseg.postprocess.mask import cells_to_pixels, check_blur_sigma, compose_mask, probability_to_mask
@@ -222,19 +222,12 @@ class UpperBodySegmenter:
             try:
                 if self._models is None:
                     self._models = self._load(DETECTOR), self._load(SEGMENTER)
-                clock = _Clock()
-                pixels = open_frame(frame.frame, frame.image_type, self.options.max_pixels)
-                mask = _mask_memory(pixels, out)
-                if frame.is_still:
-                    parts, persons = self._segment_still(pixels, clock)
-                else:
-                    try:
-                        parts, persons = self._segment_stream(pixels, clock)
-                    except BaseException:
-                        self._stream.forget()
-                        raise
-                compose_mask(parts, sigma, mask, self._buffers)
-                clock.lap("postprocess")
+                # Its own references: a signal handler may close the engine meanwhile.
+                work = _Work(self.options, *self._models, self._stream, self._buffers, frame)
+                mask = _mask_memory(work.frame, out)
+                parts, persons = work.segment_still() if frame.is_still else work.segment_stream()
+                compose_mask(parts, sigma, mask, work.buffers)
+                work.clock.lap("postprocess")
             finally:
                 self._processing = False
         height, width = mask.shape
@@ -242,31 +235,63 @@ class UpperBodySegmenter:
         if out is None:
             buffer = ImageBuffer()
             buffer.set_owned_move(mask, width=width, height=height, channels=1)
-        return SegmentationOutput(True, frame.timestamp, buffer, persons, clock.timings_ms())
+        return SegmentationOutput(True, frame.timestamp, buffer, persons, work.clock.timings_ms())
 
-    def _segment_still(self, frame: Frame, clock: _Clock) -> tuple[list[_Part], tuple[DetectedPerson, ...]]:
-        detector = self._detector.spec
-        score = self._score_threshold(detector)
-        found = self._detect(frame, score, self._companion_threshold(detector), clock)
+
+_Part = tuple[Region, NDArray[np.uint8]]
+
+
+class _Work:
+    """One frame on its way through the stages."""
+
+    def __init__(
+        self,
+        options: SegmenterOptions,
+        detector: Interpreter,
+        segmenter: Interpreter,
+        stream: Stream,
+        buffers: Buffers,
+        frame: FrameInput,
+    ) -> None:
+        self.clock = _Clock()
+        self.options = options
+        self.detector, self.segmenter = detector, segmenter
+        self.stream, self.buffers = stream, buffers
+        self.frame = open_frame(frame.frame, frame.image_type, options.max_pixels)
+        spec = detector.spec
+        score = options.score_threshold
+        self.score_threshold = spec.score_threshold if score is None else float(score)
+        self.companion_threshold = self.score_threshold - (spec.score_threshold - spec.companion_threshold)
+
+    def segment_still(self) -> tuple[list[_Part], tuple[DetectedPerson, ...]]:
+        found = self.detect(self.score_threshold, self.companion_threshold)
         parts: list[_Part] = []
         confirmed: list[DetectedPerson] = []
-        for region, members in group_persons(found, (frame.height, frame.width)):
-            _, mask = self._segment(frame, region, clock)
+        for region, members in group_persons(found, (self.frame.height, self.frame.width)):
+            _, mask = self.segment(region)
             seen = confirm_persons(members, region, mask)
             if seen:
                 parts.append((region, mask))
                 confirmed += seen
         return parts, _best_first(confirmed)
 
-    def _segment_stream(self, frame: Frame, clock: _Clock) -> tuple[list[_Part], tuple[DetectedPerson, ...]]:
-        stream = self._stream
-        check = stream.begin(frame)
+    def segment_stream(self) -> tuple[list[_Part], tuple[DetectedPerson, ...]]:
+        try:
+            return self._follow()
+        except BaseException:
+            self.stream.forget()
+            raise
+
+    def _follow(self) -> tuple[list[_Part], tuple[DetectedPerson, ...]]:
+        stream = self.stream
+        check = stream.begin(self.frame)
         while True:
             if check:
-                self._check(frame, clock)
+                weak = WEAK_SCORE * min(self.score_threshold, self.companion_threshold)
+                stream.check(self.detect(weak, weak), self.score_threshold, self.companion_threshold)
             tracks = list(stream.tracks)
             regions = [track.region for track in tracks]
-            pictures = [self._segment(frame, region, clock) for region in regions]
+            pictures = [self.segment(region) for region in regions]
             shown, check = stream.follow([mask for _, mask in pictures])
             if not check:
                 break
@@ -275,61 +300,34 @@ class UpperBodySegmenter:
             if keep:
                 calm = track.smoother.smooth(bgr, mask, region) if self.options.temporal_smoothing else mask
                 parts.append((region, calm))
-        clock.lap("postprocess")
-        return parts, _best_first(p for track in stream.tracks for p in track.persons)
+        self.clock.lap("postprocess")
+        return parts, _best_first(person for track in stream.tracks for person in track.persons)
 
-    def _check(self, frame: Frame, clock: _Clock) -> None:
-        detector = self._detector.spec
-        score, companion = self._score_threshold(detector), self._companion_threshold(detector)
-        weak = WEAK_SCORE * min(score, companion)
-        self._stream.check(self._detect(frame, weak, weak, clock), score, companion)
-
-    @property
-    def _detector(self) -> Interpreter:
-        assert self._models is not None
-        return self._models[0]
-
-    def _score_threshold(self, detector: ModelSpec) -> float:
-        score = self.options.score_threshold
-        return detector.score_threshold if score is None else float(score)
-
-    def _companion_threshold(self, detector: ModelSpec) -> float:
-        return self._score_threshold(detector) - (detector.score_threshold - detector.companion_threshold)
-
-    def _detect(
-        self, frame: Frame, score_threshold: float, companion_threshold: float, clock: _Clock
-    ) -> tuple[DetectedPerson, ...]:
-        spec = self._detector.spec
-        square, fit = letterbox(frame, spec.input_shape[1], self._buffers)
-        clock.lap("preprocess")
-        output = self._detector.run(square)
+    def detect(self, score_threshold: float, companion_threshold: float) -> tuple[DetectedPerson, ...]:
+        spec = self.detector.spec
+        square, fit = letterbox(self.frame, spec.input_shape[1], self.buffers)
+        self.clock.lap("preprocess")
+        output = self.detector.run(square)
         persons = decode_detections(
             output,
             spec.stride,
             spec.unit,
             fit,
-            (frame.height, frame.width),
+            (self.frame.height, self.frame.width),
             score_threshold,
             companion_threshold,
         )
-        clock.lap("detection")
+        self.clock.lap("detection")
         return persons
 
-    def _segment(
-        self, frame: Frame, region: Region, clock: _Clock
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def segment(self, region: Region) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """A region as the segmenter sees it, BGR, and the segmenter's mask of it."""
-        assert self._models is not None
-        segmenter = self._models[1]
-        _, height, width, _ = segmenter.spec.input_shape
-        bgr = frame.read_bgr(region, height, width, self._buffers)
-        clock.lap("preprocess")
-        mask = cells_to_pixels(segmenter.run_levels(bgr, probability_to_mask))
-        clock.lap("segmentation")
+        _, height, width, _ = self.segmenter.spec.input_shape
+        bgr = self.frame.read_bgr(region, height, width, self.buffers)
+        self.clock.lap("preprocess")
+        mask = cells_to_pixels(self.segmenter.run_levels(bgr, probability_to_mask))
+        self.clock.lap("segmentation")
         return bgr, mask
-
-
-_Part = tuple[Region, NDArray[np.uint8]]
 
 
 def _best_first(persons: Iterable[DetectedPerson]) -> tuple[DetectedPerson, ...]:

@@ -184,10 +184,11 @@ class Stream:
             for track in old:
                 track.smoother.forget()
         for region, members in group_persons(persons, size):
-            track = max(old, key=lambda t: t.region.overlap(region), default=None)
-            if track is None or track.region.overlap(region) < _SAME:
+            same = [t for t in old if t.region.overlap(region) >= _SAME]
+            if not same:
                 self.tracks.append(Track(region, members))
                 continue
+            track = max(same, key=lambda t: t.region.overlap(region))
             old.remove(track)
             if not all(track.region.contains(p.box) for p in members):
                 track.region = region

@@ -132,9 +132,10 @@ def _lay(
     for i, (region, mask) in enumerate(parts):
         under = canvas[region.y0 - top : region.y1 - top, region.x0 - left : region.x1 - left]
         if i == 0:
-            resize(mask, *under.shape, buffers, out=under)
+            resize(mask, region.height, region.width, buffers, out=under)
         else:
-            full = resize(mask, *under.shape, buffers, out=buffers.take("part", under.shape))
+            full = buffers.take("part", under.shape)
+            resize(mask, region.height, region.width, buffers, out=full)
             np.maximum(under, full, out=under)
 
 
@@ -178,7 +179,7 @@ def blur_mask(mask: NDArray[np.uint8], blur_sigma: float, out: NDArray[np.uint8]
     height, width = mask.shape
     small_height, small_width = (max(round(n * _DIRECT_SIGMA / blur_sigma), 1) for n in (height, width))
     small = cv2.GaussianBlur(
-        resize(mask, small_height, small_width),
+        cv2.resize(mask, (small_width, small_height), interpolation=cv2.INTER_AREA),
         (0, 0),
         blur_sigma * small_width / width,
         sigmaY=blur_sigma * small_height / height,

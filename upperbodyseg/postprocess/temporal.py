@@ -58,13 +58,12 @@ class TemporalSmoother:
         """
         if self._region is not None and self._mask.shape == mask.shape:
             fresh = None if region == self._region else self._move(region)
-            share = cv2.max(self._moving(bgr), _changing(cv2.absdiff(mask, self._mask)))
+            share = cv2.max(self._moving(bgr), _changing(mask, self._mask))
             if fresh is not None:
                 share = cv2.max(share, fresh)
-            mask = cv2.add(
-                cv2.multiply(mask, share, scale=1 / 255),
-                cv2.multiply(self._mask, cv2.bitwise_not(share), scale=1 / 255),
-            )  # type: ignore[assignment]
+            new = cv2.multiply(mask, share, scale=1 / 255)
+            old = cv2.multiply(self._mask, cv2.bitwise_not(share), scale=1 / 255)
+            mask = cv2.add(new, old)  # type: ignore[assignment]
         self._region, self._bgr, self._mask = region, bgr, mask
         return mask
 
@@ -92,14 +91,16 @@ class TemporalSmoother:
         matrix = np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y]])
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (width, height)
-        self._bgr = cv2.warpAffine(self._bgr, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
-        self._mask = cv2.warpAffine(self._mask, matrix, size, flags=how)
+        edge = cv2.BORDER_REPLICATE
+        self._bgr = cv2.warpAffine(self._bgr, matrix, size, flags=how, borderMode=edge)  # type: ignore[assignment]
+        self._mask = cv2.warpAffine(self._mask, matrix, size, flags=how)  # type: ignore[assignment]
         inside = np.zeros((height, width), np.uint8)
-        return cv2.warpAffine(inside, matrix, size, flags=how, borderValue=255)  # type: ignore[return-value]
+        return cv2.warpAffine(inside, matrix, size, flags=how, borderValue=(255.0,))  # type: ignore[return-value]
 
 
-def _changing(change: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Share 0-255 of the new mask where it has changed by that many levels and the picture has not."""
+def _changing(mask: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Share 0-255 of the new mask by how much it has changed, were the picture to stay."""
+    change = cv2.absdiff(mask, before)
     share = cv2.convertScaleAbs(change, alpha=_CALM_GAIN, beta=255 * _CALM)
     _, settled = cv2.threshold(change, _SETTLED, 255, cv2.THRESH_BINARY_INV)
     return cv2.max(share, settled)  # type: ignore[return-value]

@@ -1,0 +1,347 @@
+"""Streams: what is carried from frame to frame, and what must not be."""
+
+from __future__ import annotations
+
+import itertools
+import tracemalloc
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+from frames import make_frame
+from numpy.typing import NDArray
+
+import upperbodyseg.engine
+from upperbodyseg import (
+    FrameInput,
+    ImageBuffer,
+    ImageType,
+    InferenceError,
+    InputError,
+    SegmentationOutput,
+    SegmenterOptions,
+    UpperBodySegmenter,
+)
+from upperbodyseg.stream import CHECK_EVERY, EMPTY_CHECK_EVERY, FORGIVEN_CHECKS
+
+U8 = NDArray[np.uint8]
+HEIGHT, WIDTH = 360, 640
+
+
+@pytest.fixture(scope="module")
+def room() -> U8:
+    room = np.full((HEIGHT, WIDTH, 3), (190, 200, 205), np.uint8)
+    room[260:] = (70, 100, 130)
+    cv2.rectangle(room, (400, 60), (560, 180), (230, 200, 160), -1)
+    return cv2.GaussianBlur(room, (0, 0), 1)  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="module")
+def person(portrait: U8) -> U8:
+    """Head and shoulders with their own alpha, BGRA 300 x 282."""
+    bgr = cv2.resize(portrait, (282, 300), interpolation=cv2.INTER_AREA)
+    return np.dstack([bgr, upperbodyseg.segment(bgr)])  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def stream() -> Iterator[UpperBodySegmenter]:
+    with UpperBodySegmenter() as engine:
+        yield engine
+
+
+def scene(room: U8, person: U8, x: int, y: int = HEIGHT - 300) -> tuple[U8, U8]:
+    """The person over the room with the corner at ``(x, y)``: BGR and alpha."""
+    canvas = np.zeros((3 * HEIGHT, 3 * WIDTH, 4), np.uint8)
+    height, width = person.shape[:2]
+    canvas[HEIGHT + y : HEIGHT + y + height, WIDTH + x : WIDTH + x + width] = person
+    part = canvas[HEIGHT : 2 * HEIGHT, WIDTH : 2 * WIDTH]
+    alpha = part[..., 3:].astype(np.float32) / 255
+    return (part[..., :3] * alpha + room * (1 - alpha)).astype(np.uint8), part[..., 3]
+
+
+def play(engine: UpperBodySegmenter, bgr: U8, **more: object) -> SegmentationOutput:
+    frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, bool(more.pop("is_still", False)))
+    return engine.process(frame, **more)  # type: ignore[arg-type]
+
+
+def checked(output: SegmentationOutput) -> bool:
+    return output.timings_ms["detection"] > 0
+
+
+def shown(output: SegmentationOutput, alpha: U8) -> bool:
+    a, b = output.mask >= 128, alpha >= 128
+    return bool((a & b).sum() > 0.8 * (a | b).sum())
+
+
+def test_the_first_frame_of_a_stream_is_the_still_ones(stream: UpperBodySegmenter, webcam: U8) -> None:
+    still = play(stream, webcam, is_still=True)
+    first = play(stream, webcam)
+    np.testing.assert_array_equal(first.mask, still.mask)
+    assert first.persons == still.persons
+
+
+def test_a_person_who_stays_is_checked_on_a_schedule(stream: UpperBodySegmenter, webcam: U8) -> None:
+    outputs = [play(stream, webcam) for _ in range(3 * CHECK_EVERY)]
+    checks = [i for i, output in enumerate(outputs) if checked(output)]
+    assert checks == [0, CHECK_EVERY, 2 * CHECK_EVERY]
+    # The region settles on the mask after the first frame; from then on the picture is the same.
+    for output in outputs[4:]:
+        assert cv2.absdiff(output.mask, outputs[3].mask).max() <= 8
+        assert len(output.persons) == 1
+
+
+def test_an_empty_room_is_checked_more_often(stream: UpperBodySegmenter, room: U8) -> None:
+    checks = [checked(play(stream, room)) for _ in range(2 * EMPTY_CHECK_EVERY + 1)]
+    assert [i for i, done in enumerate(checks) if done] == [0, EMPTY_CHECK_EVERY, 2 * EMPTY_CHECK_EVERY]
+
+
+def test_a_person_who_walks_is_followed(stream: UpperBodySegmenter, room: U8, person: U8) -> None:
+    checks = 0
+    for x in range(20, 320, 10):
+        bgr, alpha = scene(room, person, x)
+        output = play(stream, bgr)
+        assert shown(output, alpha), x
+        checks += checked(output)
+    assert checks <= 15
+
+
+def test_whoever_walks_in_is_found_within_10_frames(stream: UpperBodySegmenter, room: U8, person: U8) -> None:
+    for _ in range(7):
+        play(stream, room)
+    bgr, alpha = scene(room, person, 300)
+    waited = next(i for i in range(30) if shown(play(stream, bgr), alpha))
+    assert waited < EMPTY_CHECK_EVERY
+
+
+def test_a_second_person_is_found_within_10_frames(stream: UpperBodySegmenter, room: U8, person: U8) -> None:
+    small = cv2.resize(person, (188, 200), interpolation=cv2.INTER_AREA)
+    one, left = scene(room, small, 20, HEIGHT - 200)
+    both, right = scene(one, np.ascontiguousarray(small[:, ::-1]), 430, HEIGHT - 200)
+    for _ in range(7):
+        assert shown(play(stream, one), left)
+    waited = next(i for i in range(30) if shown(play(stream, both), cv2.max(left, right)))
+    assert waited < 10
+
+
+def test_nobody_is_lost_by_a_cut(stream: UpperBodySegmenter, room: U8, person: U8) -> None:
+    left, left_alpha = scene(room, person, -20)
+    right, right_alpha = scene(np.ascontiguousarray(255 - room[::-1]), person, 370)
+    for _ in range(3):
+        for bgr, alpha in ((left, left_alpha), (right, right_alpha)):
+            outputs = [play(stream, bgr) for _ in range(3)]
+            assert checked(outputs[0])
+            assert all(shown(output, alpha) for output in outputs)
+
+
+def test_somebody_who_jumps_is_found_in_the_same_frame(
+    stream: UpperBodySegmenter, room: U8, person: U8
+) -> None:
+    # Small enough that the picture as a whole hardly changes.
+    small = cv2.resize(person, (141, 150), interpolation=cv2.INTER_AREA)
+    here, there = scene(room, small, 20, 210), scene(room, small, 440, 210)
+    play(stream, here[0])
+    play(stream, here[0])
+    output = play(stream, there[0])
+    assert checked(output)
+    assert shown(output, there[1])
+
+
+def test_whoever_leaves_is_gone_at_once(stream: UpperBodySegmenter, room: U8, person: U8) -> None:
+    bgr, _ = scene(room, person, 200)
+    for _ in range(4):
+        play(stream, bgr)
+    output = play(stream, room)
+    assert not (output.mask >= 128).any()
+    assert output.persons == ()
+
+
+def test_a_hand_that_leaves_is_gone_within_two_frames(
+    stream: UpperBodySegmenter, room: U8, person: U8
+) -> None:
+    less = person.copy()
+    less[:, 200:, 3] = 0
+    before, whole = scene(room, person, 200)
+    after, rest = scene(room, less, 200)
+    for _ in range(8):
+        play(stream, before)
+    gone = cv2.erode(cv2.subtract(whole, rest), np.ones((15, 15))) > 128
+    play(stream, after)
+    assert (play(stream, after).mask[gone] >= 128).mean() < 0.02
+
+
+def test_a_find_that_the_detector_takes_back_is_given_up(
+    stream: UpperBodySegmenter, room: U8, person: U8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bgr, alpha = scene(room, person, 200)
+    assert shown(play(stream, bgr), alpha)
+    monkeypatch.setattr(upperbodyseg.engine, "decode_detections", lambda *_: ())
+    outputs = [play(stream, bgr) for _ in range(FORGIVEN_CHECKS * CHECK_EVERY)]
+    # The segmenter still sees somebody there; a check or two without a find are forgiven.
+    assert all(shown(output, alpha) for output in outputs[:-1])
+    assert not outputs[-1].mask.any()
+
+
+def test_still_frames_leave_no_state(stream: UpperBodySegmenter, webcam: U8, room: U8, person: U8) -> None:
+    bgr, _ = scene(room, person, 100)
+    with UpperBodySegmenter() as alone:
+        for i in range(7):
+            np.testing.assert_array_equal(play(stream, bgr).mask, play(alone, bgr).mask)
+            still = play(stream, webcam, is_still=True)
+            assert checked(still)
+            if i:
+                np.testing.assert_array_equal(still.mask, first)
+
+
+def test_reset_and_another_size_start_a_new_stream(stream: UpperBodySegmenter, webcam: U8, room: U8) -> None:
+    play(stream, webcam)
+    assert not checked(play(stream, webcam))
+    stream.reset()
+    assert checked(play(stream, webcam))
+    assert not checked(play(stream, webcam))
+    assert checked(play(stream, webcam[:, 1:]))
+    rgb = FrameInput(make_frame(webcam, ImageType.RGB_888), image_type=ImageType.RGB_888)
+    assert checked(stream.process(rgb))
+
+
+def test_a_stream_starts_anew_after_a_failure(
+    stream: UpperBodySegmenter, webcam: U8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = play(stream, webcam).mask
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            upperbodyseg.models.interpreter.Interpreter,
+            "_fill_input",
+            lambda *_: (_ for _ in ()).throw(ValueError),
+        )
+        with pytest.raises(InferenceError):
+            play(stream, webcam)
+    output = play(stream, webcam)
+    assert checked(output)
+    np.testing.assert_array_equal(output.mask, expected)
+
+
+@pytest.mark.parametrize("image_type", ImageType)
+def test_every_layout_can_be_a_stream(
+    image_type: ImageType, stream: UpperBodySegmenter, room: U8, person: U8
+) -> None:
+    for x in range(100, 180, 10):
+        bgr, alpha = scene(room, person, x)
+        output = stream.process(FrameInput(make_frame(bgr, image_type, padding=4), image_type=image_type))
+        assert shown(output, alpha)
+
+
+# --- smoothing ---
+
+
+def noisy(bgr: U8, seed: int) -> U8:
+    noise = np.random.default_rng(seed).normal(0, 3, (*bgr.shape[:2], 1))
+    return (bgr + noise).clip(0, 255).astype(np.uint8)
+
+
+def test_the_mask_is_calm_where_the_picture_is(room: U8, person: U8) -> None:
+    bgr, _ = scene(room, person, 150)
+    frames = [noisy(bgr, i) for i in range(16)]
+
+    def flicker(temporal_smoothing: bool) -> float:
+        with UpperBodySegmenter(SegmenterOptions(temporal_smoothing=temporal_smoothing)) as engine:
+            masks = [play(engine, frame).mask for frame in frames]
+        return float(np.mean([cv2.absdiff(a, b).mean() for a, b in itertools.pairwise(masks)]))
+
+    assert 0 < flicker(True) < 0.5 * flicker(False)
+
+
+def test_the_mask_keeps_up_with_motion(room: U8, person: U8) -> None:
+    speed = 8
+
+    def error(found: U8, x: float) -> float:
+        return float(cv2.absdiff(found, scene(room, person, round(x))[1]).mean())
+
+    with UpperBodySegmenter() as engine:
+        now = before = 0.0
+        for i in range(16):
+            x = 60 + speed * i
+            mask = play(engine, noisy(scene(room, person, x)[0], i)).mask
+            if i > 3:
+                now += error(mask, x)
+                before += error(mask, x - speed / 2)
+    assert now < before  # nearer to where the person is than to half a frame ago
+
+
+def test_smoothing_can_be_left_out(webcam: U8) -> None:
+    with UpperBodySegmenter(SegmenterOptions(temporal_smoothing=False)) as engine:
+        frames = [noisy(webcam, i) for i in range(3)]
+        streamed = [play(engine, frame).mask for frame in frames]
+        region = engine._stream.tracks[0].region  # a still frame's region is the detector's own
+        assert region.area > 0
+    assert any((a != b).any() for a, b in itertools.pairwise(streamed))
+    with pytest.raises(InputError, match="temporal_smoothing"):
+        SegmenterOptions(temporal_smoothing="yes")  # type: ignore[arg-type]
+
+
+# --- memory ---
+
+
+def test_out_takes_the_mask(stream: UpperBodySegmenter, webcam: U8) -> None:
+    expected = play(stream, webcam, is_still=True).mask
+    wide = np.full((HEIGHT, WIDTH + 8), 7, np.uint8)
+    output = play(stream, webcam, is_still=True, out=wide[:, :WIDTH])
+    assert np.shares_memory(output.mask, wide)
+    np.testing.assert_array_equal(output.mask, expected)
+    assert (wide[:, WIDTH:] == 7).all()
+    assert not output.segmentation_mask.owns_data
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        "mask",
+        np.zeros((HEIGHT, WIDTH), np.float32),
+        np.zeros((HEIGHT, WIDTH - 1), np.uint8),
+        np.zeros((HEIGHT, WIDTH, 1), np.uint8),
+        np.zeros((WIDTH, HEIGHT), np.uint8).T,
+        np.zeros((HEIGHT, WIDTH), np.uint8)[::-1],
+        np.broadcast_to(np.zeros(WIDTH, np.uint8), (HEIGHT, WIDTH)),
+    ],
+)
+def test_what_can_not_take_the_mask_is_refused(out: object, stream: UpperBodySegmenter, webcam: U8) -> None:
+    with pytest.raises(InputError, match="out must"):
+        play(stream, webcam, out=out)
+
+
+def test_the_frames_own_memory_is_refused(stream: UpperBodySegmenter, webcam: U8) -> None:
+    nv12 = np.zeros((HEIGHT * 3 // 2, WIDTH), np.uint8)
+    frame = FrameInput(ImageBuffer.view(nv12, image_type=ImageType.NV12), image_type=ImageType.NV12)
+    with pytest.raises(InputError, match="frame's own memory"):
+        stream.process(frame, out=nv12[:HEIGHT])
+    assert not nv12.any()
+
+
+@pytest.mark.parametrize("image_type", ImageType)
+@pytest.mark.parametrize("sigma", [0, 0.5, 3])
+def test_a_stream_allocates_no_array_of_the_frames_size(
+    sigma: float, image_type: ImageType, stream: UpperBodySegmenter, astronaut: U8
+) -> None:
+    height, width = 1080, 1440
+    bgr = cv2.resize(astronaut, (width, height))
+    frame = FrameInput(make_frame(bgr, image_type), image_type=image_type)
+    out = np.empty((height, width), np.uint8)
+    for _ in range(CHECK_EVERY + 1):
+        assert stream.process(frame, sigma, out=out).persons
+    tracemalloc.start()
+    try:
+        for _ in range(CHECK_EVERY + 1):
+            stream.process(frame, sigma, out=out)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.6 * height * width
+
+
+def test_own_masks_are_not_reused(stream: UpperBodySegmenter, webcam: U8, room: U8) -> None:
+    masks = [play(stream, bgr).mask for bgr in (webcam, room, webcam, room)]
+    copies = [mask.copy() for mask in masks]
+    for bgr in (room, webcam):
+        play(stream, bgr)
+    for mask, copy in zip(masks, copies, strict=True):
+        np.testing.assert_array_equal(mask, copy)
