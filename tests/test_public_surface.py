@@ -77,6 +77,9 @@ def test_importing_loads_no_runtime_no_training_stack_and_no_extra() -> None:
         "scipy",
         "pytest",
         "training",
+        "starlette",
+        "uvicorn",
+        "websockets",
     }
     assert heavy.isdisjoint({name.split(".")[0] for name in loaded})
 
@@ -112,7 +115,8 @@ ALLOWED = {
     "postprocess": BASE | {"postprocess"},
     "engine": BASE | {"preprocess", "models", "postprocess"},
     "evaluation": BASE | {"evaluation", "metrics", "models"},
-    "cli": BASE | {"cli", "engine", "evaluation", "models", "postprocess", ""},
+    "demo": BASE | {"demo", "effects", "engine", "models"},
+    "cli": BASE | {"cli", "demo", "engine", "evaluation", "models", "postprocess", ""},
     "__main__": {"cli"},
     "__init__": {"engine", "errors", "types"},
 }
