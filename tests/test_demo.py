@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,15 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 import upperbodyseg.demo
-from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmentationOutput, UpperBodySegmenter, segment
+from upperbodyseg import (
+    FrameInput,
+    ImageBuffer,
+    ImageType,
+    InferenceError,
+    SegmentationOutput,
+    UpperBodySegmenter,
+    segment,
+)
 from upperbodyseg.cli import main
 from upperbodyseg.demo.app import MEDIA_TYPE, STATIC, open_engine
 from upperbodyseg.demo.limits import Limits, RefusedError
@@ -161,6 +170,10 @@ def test_blur_sigma_and_model_are_passed_on(demo: str, portrait: U8) -> None:
 
 
 def test_a_damaged_background_is_told_from_the_picture(demo: str, portrait: U8) -> None:
+    with live(demo) as connection:
+        connection.send(pack({"kind": "background"}, b"no"))
+        connection.send(frame(1, encode(portrait)))
+        assert receive(connection)[0]["error"].startswith("the background: ")
     status, body, _ = ask(demo, "POST", "/segment", pack({"effect": "picture"}, encode(portrait), b"no"))
     assert status == 415
     assert json.loads(body)["error"].startswith("the background: ")
@@ -584,6 +597,48 @@ def test_too_large_a_message_ends_the_stream() -> None:
             connection.recv(timeout=WAIT_S)
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == 1009
+
+
+def test_a_failing_model_is_told_in_its_own_words(webcam: U8) -> None:
+    class Broken(StubEngine):
+        def process(self, frame: FrameInput, blur_sigma: float = 0.5) -> SegmentationOutput:
+            raise InferenceError("the runtime failed on purpose")
+
+    with running(open_engine=lambda _: Broken()) as host:
+        status, body, _ = ask(host, "POST", "/segment", pack({}, encode(webcam)))
+        assert status == 500
+        assert "on purpose" in json.loads(body)["error"]
+        with live(host) as connection:
+            connection.send(frame(1, encode(webcam, ".jpg")))
+            assert "on purpose" in receive(connection)[0]["error"]
+            with pytest.raises(ConnectionClosed) as caught:
+                connection.recv(timeout=WAIT_S)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 1011
+
+
+def test_a_page_that_goes_away_leaves_no_error_and_makes_room(
+    webcam: U8, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = StubEngine()
+    with running(Limits(max_connections=1), lambda _: engine) as host:
+        with live(host) as connection:
+            connection.send(frame(1, encode(webcam, ".jpg")))
+            assert engine.started.acquire(timeout=WAIT_S)
+        engine.may_go_on.set()
+        for _ in range(WAIT_S * 10):
+            with live(host) as connection:
+                connection.send(frame(1, encode(webcam, ".jpg")))
+                if "error" not in receive(connection)[0]:
+                    break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the first stream was never ended")
+        with socket.create_connection(("127.0.0.1", int(host.split(":")[1]))) as client:
+            head = f"POST /segment HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n"
+            client.sendall(f"{head}Content-Type: {MEDIA_TYPE}\r\nContent-Length: 9999\r\n\r\n".encode())
+        assert ask(host, "POST", "/segment", pack({}, encode(webcam)))[0] == 200
+    assert caplog.records == []
 
 
 # --- the command ---------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from upperbodyseg.errors import MissingDependencyError
+from upperbodyseg.models.spec import MODELS
 
 __all__ = ["serve"]
 
 
-def serve(port: int = 8000, model: str = "accurate", *, open_browser: bool = True) -> None:
+def serve(port: int = 8000, model: str = MODELS[0], *, open_browser: bool = True) -> None:
     """Serve the page on 127.0.0.1 until it is interrupted; no other computer can reach it.
 
     Args:

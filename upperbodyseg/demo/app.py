@@ -17,13 +17,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from upperbodyseg.demo.limits import Limits, RefusedError
 from upperbodyseg.demo.live import serve_stream
 from upperbodyseg.demo.local_only import LocalOnly
 from upperbodyseg.demo.messages import pack, unpack
-from upperbodyseg.demo.pictures import decode_picture
+from upperbodyseg.demo.pictures import decode_background
 from upperbodyseg.demo.pipeline import Engine, Settings, process_picture
 from upperbodyseg.engine import SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import InputError, ModelError
@@ -98,13 +98,7 @@ class _Demo:
 
     async def settings(self, _request: Request) -> Response:
         """What the page must know before anything is sent."""
-        return JSONResponse(
-            {
-                "model": self._model,
-                "max_upload_bytes": self._limits.max_upload_bytes,
-                "max_message_bytes": self._limits.max_message_bytes,
-            }
-        )
+        return JSONResponse({"model": self._model, "max_upload_bytes": self._limits.max_upload_bytes})
 
     async def segment(self, request: Request) -> Response:
         """A message of settings, a picture and, if there is one, a background; the result comes back."""
@@ -127,9 +121,8 @@ class _Demo:
 
     async def _body(self, request: Request) -> bytes:
         most = self._limits.max_upload_bytes
-        announced = request.headers.get("content-length", "0")
         body = bytearray()
-        if not announced.isdecimal() or int(announced) <= most:
+        if int(request.headers.get("content-length", 0)) <= most:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:
@@ -145,10 +138,7 @@ class _Demo:
         limit = self._limits.max_pixels
         background = None
         if len(parts) == 2 and settings.effect == "picture":
-            try:
-                background = decode_picture(parts[1], limit)
-            except RefusedError as exc:
-                raise RefusedError(exc.status, f"the background: {exc}") from exc
+            background = decode_background(parts[1], limit)
         engine = self._still_engine(settings.model)
         return process_picture(engine, parts[0], background, settings, limit, is_still=True)
 
@@ -160,18 +150,19 @@ class _Demo:
 
     async def live(self, websocket: WebSocket) -> None:
         """See :func:`upperbodyseg.demo.live.serve_stream`."""
-        await websocket.accept()
-        if self._connections >= self._limits.max_connections:
-            await websocket.send_json(
-                {"error": f"{self._connections} webcams are live already: stop one in another tab"}
-            )
-            await websocket.close(_TRY_AGAIN_LATER)
-            return
-        self._connections += 1
-        try:
-            await serve_stream(websocket, self._open_engine, self._executor, self._limits)
-        finally:
-            self._connections -= 1
+        with contextlib.suppress(WebSocketDisconnect):
+            await websocket.accept()
+            if self._connections >= self._limits.max_connections:
+                await websocket.send_json(
+                    {"error": f"{self._connections} webcams are live already: stop one in another tab"}
+                )
+                await websocket.close(_TRY_AGAIN_LATER)
+                return
+            self._connections += 1
+            try:
+                await serve_stream(websocket, self._open_engine, self._executor, self._limits)
+            finally:
+                self._connections -= 1
 
 
 def _error(status: int, message: str) -> JSONResponse:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from upperbodyseg.demo.limits import Limits, RefusedError
 from upperbodyseg.demo.messages import pack, unpack
-from upperbodyseg.demo.pictures import decode_picture
+from upperbodyseg.demo.pictures import decode_background
 from upperbodyseg.demo.pipeline import Engine, Settings, process_picture
 from upperbodyseg.errors import InputError, ModelError
 
@@ -65,9 +66,12 @@ class _Stream:
         self._limits = limits
         self._engine: Engine | None = None
         self._model = ""
-        self._background: tuple[bytes, NDArray[Any]] | None = None
+        self._encoded_background: bytes | None = None
+        self._background: NDArray[np.uint8] | None = None
 
-    def process(self, header: dict[str, Any], content: bytes, background: bytes | None) -> Any:
+    def process(
+        self, header: dict[str, Any], content: bytes, background: bytes | None
+    ) -> tuple[dict[str, object], list[bytes]]:
         settings = Settings.parse(header)
         timestamp = header.get("timestamp_ms", 0)
         if not isinstance(timestamp, int):
@@ -75,12 +79,13 @@ class _Stream:
         if self._engine is None or self._model != settings.model:
             self.close()
             self._engine, self._model = self._open_engine(settings.model), settings.model
-        if background is not None and (self._background is None or self._background[0] is not background):
-            self._background = background, decode_picture(background, self._limits.max_pixels)
+        if background is not None and background is not self._encoded_background:
+            self._background = decode_background(background, self._limits.max_pixels)
+            self._encoded_background = background
         return process_picture(
             self._engine,
             content,
-            self._background[1] if self._background and background else None,
+            self._background,
             settings,
             self._limits.max_pixels,
             is_still=False,
@@ -102,45 +107,60 @@ async def serve_stream(
     with one encoded frame, at any time ``{"kind": "background"}`` with a picture; it gets a
     message for each frame that was processed, with the frame's number and how many were dropped
     so far, or ``{"error": ...}`` as text. Frames go through the engine in the order they came.
+
+    Raises:
+        WebSocketDisconnect: the page is gone; so are its frames.
     """
-    loop = asyncio.get_running_loop()
     inbox = _Inbox()
     stream = _Stream(open_engine, limits)
     reader = asyncio.create_task(inbox.read(websocket))
-    not_before = loop.time()
     try:
-        while True:
-            # Waiting before a frame is taken, not after: meanwhile a newer one may replace it.
-            await asyncio.sleep(not_before - loop.time())
-            taken = await inbox.frames.take()
-            if taken is None:
-                break
-            not_before = loop.time() + 1 / limits.max_fps
-            header, content = taken
-            try:
-                answer, parts = await loop.run_in_executor(
-                    executor, stream.process, header, content, inbox.background
-                )
-            except (RefusedError, InputError) as exc:
-                await websocket.send_json({"error": str(exc)})
-            else:
-                answer |= {"frame": header.get("frame"), "dropped": inbox.frames.dropped}
-                await websocket.send_bytes(pack(answer, *parts))
-        if inbox.refusal is not None:
-            await websocket.send_json({"error": str(inbox.refusal)})
-            await websocket.close(_POLICY_VIOLATION)
+        await _answer_frames(websocket, inbox, stream, executor, limits.max_fps)
+    except RefusedError as exc:
+        await websocket.send_json({"error": str(exc)})
+        await websocket.close(_POLICY_VIOLATION)
     except ModelError as exc:
         await websocket.send_json({"error": str(exc)})
         await websocket.close(_INTERNAL_ERROR)
-    except WebSocketDisconnect:
-        pass  # the page is gone; so are its frames
     finally:
         reader.cancel()
         await asyncio.to_thread(stream.close)  # waits for a frame in progress
 
 
+async def _answer_frames(
+    websocket: WebSocket, inbox: _Inbox, stream: _Stream, executor: Executor, max_fps: float
+) -> None:
+    loop = asyncio.get_running_loop()
+    not_before = loop.time()
+    while True:
+        # Waiting before a frame is taken, not after: meanwhile a newer one may replace it.
+        await asyncio.sleep(not_before - loop.time())
+        taken = await inbox.frames.take()
+        if taken is None:
+            break
+        not_before = loop.time() + 1 / max_fps
+        header, content = taken
+        try:
+            answer, parts = await loop.run_in_executor(
+                executor, stream.process, header, content, inbox.background
+            )
+        except (RefusedError, InputError) as exc:
+            await websocket.send_json({"error": str(exc)})
+        else:
+            answer |= {"frame": header.get("frame"), "dropped": inbox.frames.dropped}
+            await websocket.send_bytes(pack(answer, *parts))
+    if inbox.refusal is not None:
+        raise inbox.refusal
+
+
 class _Inbox:
-    """Takes a connection's messages as they come, so that the newest frame is always known."""
+    """Takes a connection's messages as they come, so that the newest frame is always known.
+
+    Attributes:
+        frames: closed once no message will come any more.
+        background: the newest, as it came.
+        refusal: why the messages ended, where it was not the page that ended them.
+    """
 
     def __init__(self) -> None:
         self.frames = NewestFrame()

@@ -15,7 +15,7 @@ _LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1)(:\d{1,5})?")
 
 
 class LocalOnly:
-    """ASGI middleware: answers only requests that the page itself, or nothing but a link, can make.
+    """ASGI middleware that refuses what other sites ask for through this computer's browser.
 
     A Host header other than localhost's comes of a foreign name that was made to point here (DNS
     rebinding). Whatever changes or computes something (all but GET and HEAD, and WebSockets, which

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from upperbodyseg.demo.limits import RefusedError
 
-__all__ = ["decode_picture", "encode_picture", "picture_size"]
+__all__ = ["decode_background", "decode_picture", "encode_picture", "picture_size"]
 
 _NO_PICTURE = "that is no picture the demo can read: it takes JPEG, PNG and WebP"
 
@@ -38,9 +38,18 @@ def decode_picture(content: bytes, max_pixels: int) -> NDArray[np.uint8]:
     return picture  # type: ignore[return-value]
 
 
+def decode_background(content: bytes, max_pixels: int) -> NDArray[np.uint8]:
+    """:func:`decode_picture`, with messages that tell the background from the picture before it."""
+    try:
+        return decode_picture(content, max_pixels)
+    except RefusedError as exc:
+        raise RefusedError(exc.status, f"the background: {exc}") from exc
+
+
 def encode_picture(picture: NDArray[np.uint8], suffix: str) -> bytes:
-    """A picture as a file: ".png" without loss, quickly rather than small, or ".jpg"."""
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 90]
+    """A picture as a file: ".png", without loss, or ".jpg"."""
+    # OpenCV's own settings for PNG are its fastest; naming any compression makes it slower.
+    options = [cv2.IMWRITE_JPEG_QUALITY, 90] if suffix == ".jpg" else []
     done, data = cv2.imencode(suffix, picture, options)
     if not done:
         raise RefusedError(500, f"the result can't be written as {suffix}")

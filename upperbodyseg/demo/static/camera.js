@@ -30,6 +30,8 @@ export class LiveCamera {
   #frame = 0;
   #encoding = false;
   #background = null;
+  #backgroundSent = false;
+  #told = false; // the server has said what is wrong
   #closed = false;
 
   /**
@@ -72,9 +74,9 @@ export class LiveCamera {
     });
     this.#socket.addEventListener("message", ({ data }) => this.#receive(data));
     this.#socket.addEventListener("close", ({ code }) => {
-      // The server has said why, but for when it is simply gone.
       const gone = code === 1006 || code === 1012;
-      this.#fail(gone ? "The demo's server has stopped. Start it again, then reload this page." : "");
+      if (gone) this.#fail("The demo's server has stopped. Start it again, then reload this page.");
+      else this.#fail(this.#told ? "" : `The demo has ended the stream (code ${code}).`);
     });
   }
 
@@ -119,6 +121,7 @@ export class LiveCamera {
       const small = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
       if (blob === this.#background && this.#socket.readyState === WebSocket.OPEN) {
         this.#socket.send(pack({ kind: "background" }, [small]));
+        this.#backgroundSent = true;
       }
     } catch {
       this.#onError("The background is no picture this browser can read.");
@@ -151,6 +154,7 @@ export class LiveCamera {
       const frame = ++this.#frame;
       this.#sentAt.set(frame, now);
       const header = { kind: "frame", frame, timestamp_ms: Math.round(now), ...this.#settings() };
+      if (header.effect === "picture" && !this.#backgroundSent) header.effect = "cutout";
       this.#socket.send(pack(header, [jpeg]));
     } finally {
       this.#encoding = false;
@@ -160,6 +164,7 @@ export class LiveCamera {
   #receive(data) {
     if (this.#closed) return;
     if (typeof data === "string") {
+      this.#told = true;
       this.#onError(JSON.parse(data).error);
       return;
     }

@@ -253,6 +253,7 @@ function toggleCamera() {
   byId("camera").setAttribute("aria-pressed", "true");
   byId("input").hidden = true;
   byId("video").hidden = false;
+  byId("pair").hidden = false; // a video that isn't shown need not give frames
   byId("status").setAttribute("aria-live", "off"); // it changes with every frame
   showStatus("Starting the webcam …");
   camera.background = background;
