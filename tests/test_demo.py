@@ -627,7 +627,7 @@ def test_a_page_that_goes_away_leaves_no_error_and_makes_room(
             assert engine.started.acquire(timeout=WAIT_S)
         engine.may_go_on.set()
         for _ in range(WAIT_S * 10):
-            with live(host) as connection:
+            with live(host) as connection, contextlib.suppress(ConnectionClosed):
                 connection.send(frame(1, encode(webcam, ".jpg")))
                 if "error" not in receive(connection)[0]:
                     break

@@ -298,3 +298,23 @@ def test_everything_can_be_reached_and_named(page: Page) -> None:
     page.locator("[name=effect][value=blur]").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("radio", name="Picture")).to_be_checked()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("NotAllowedError", "not allowed"),
+        ("NotFoundError", "No webcam"),
+        ("NotReadableError", "can't be read"),
+    ],
+)
+def test_a_webcam_that_is_not_to_be_had_is_told(page: Page, name: str, text: str) -> None:
+    page.evaluate(
+        """(name) => {
+            navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("", name); };
+        }""",
+        name,
+    )
+    page.get_by_role("button", name="Use the webcam").click()
+    expect(page.get_by_role("alert")).to_contain_text(text)
+    expect(page.get_by_role("button", name="Use the webcam")).to_be_visible()

@@ -80,7 +80,6 @@ async function showResult(header, parts, name) {
   byId("stage").classList.toggle("transparent", effect === "cutout");
   byId("invitation").hidden = true;
   byId("result").hidden = false;
-  byId("pair").hidden = false;
   byId("download").disabled = false;
 }
 
@@ -160,6 +159,7 @@ async function segmentPicture() {
     if (sent !== shown) {
       URL.revokeObjectURL(byId("input").src);
       byId("input").src = URL.createObjectURL(sent);
+      byId("pair").hidden = false;
       shown = sent;
     }
     const { width, height, persons } = answer.header;
@@ -225,7 +225,7 @@ async function showLive({ header, parts, latency_ms }) {
 function cameraEnded() {
   camera = null;
   byId("camera").textContent = "Use the webcam";
-  byId("camera").setAttribute("aria-pressed", "false");
+  byId("camera").classList.remove("on");
   byId("video").hidden = true;
   byId("input").hidden = false;
   byId("status").setAttribute("aria-live", "polite");
@@ -250,7 +250,7 @@ function toggleCamera() {
     onEnd: cameraEnded,
   });
   byId("camera").textContent = "Stop the webcam";
-  byId("camera").setAttribute("aria-pressed", "true");
+  byId("camera").classList.add("on");
   byId("input").hidden = true;
   byId("video").hidden = false;
   byId("pair").hidden = false; // a video that isn't shown need not give frames
