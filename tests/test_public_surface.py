@@ -79,6 +79,9 @@ def test_importing_loads_no_runtime_no_training_stack_and_no_extra() -> None:
         "training",
         "asyncio",
         "concurrent",
+        "starlette",
+        "uvicorn",
+        "websockets",
     }
     assert heavy.isdisjoint({name.split(".")[0] for name in loaded})
 
@@ -119,7 +122,8 @@ ALLOWED = {
     "aio": BASE | {"engine"},
     "pool": BASE | {"engine"},
     "evaluation": BASE | {"evaluation", "metrics", "models"},
-    "cli": BASE | {"cli", "effects", "engine", "evaluation", "models", "postprocess", ""},
+    "demo": BASE | {"demo", "effects", "engine", "models"},
+    "cli": BASE | {"cli", "demo", "effects", "engine", "evaluation", "models", "postprocess", ""},
     "__main__": {"cli"},
     "__init__": {"engine", "errors", "types"},
 }

@@ -184,8 +184,9 @@ def test_a_find_that_the_detector_takes_back_is_given_up(
 
 def test_still_frames_leave_no_state(stream: UpperBodySegmenter, webcam: U8, room: U8, person: U8) -> None:
     bgr, _ = scene(room, person, 100)
+    first = play(stream, webcam, is_still=True).mask
     with UpperBodySegmenter() as alone:
-        for i in range(7):
+        for _ in range(7):
             np.testing.assert_array_equal(play(stream, bgr).mask, play(alone, bgr).mask)
             still = play(stream, webcam, is_still=True)
             assert checked(still)

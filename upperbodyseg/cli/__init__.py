@@ -1,7 +1,8 @@
 """The ``upperbodyseg`` command.
 
 Exit codes: 0 everything done; 1 some pictures could not be read or written (the others are done);
-2 wrong arguments, nothing done; 3 the models or the runtime failed; 130 interrupted.
+2 wrong arguments or an extra that is not installed, nothing done; 3 the models or the runtime failed;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import sys
 from collections.abc import Sequence
 
 import upperbodyseg
-from upperbodyseg.cli import evaluate, info, segment
-from upperbodyseg.errors import InputError, UpperBodySegError
+from upperbodyseg.cli import demo, evaluate, info, segment
+from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError
 
 __all__ = ["main"]
 
@@ -24,13 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="upperbodyseg",
         description="Cut people out of pictures, on the CPU.",
-        epilog="Exit codes: 0 done, 1 some pictures failed, 2 wrong arguments, "
+        epilog="Exit codes: 0 done, 1 some pictures failed, 2 wrong arguments or a missing extra, "
         "3 models or runtime failed, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"upperbodyseg {upperbodyseg.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     segment.add_parser(commands)
     evaluate.add_parser(commands)
+    demo.add_parser(commands)
     info.add_parser(commands)
     args = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = args.run(args)
         sys.stdout.flush()
-    except InputError as exc:
+    except (InputError, MissingDependencyError) as exc:
         print(f"upperbodyseg: {exc}", file=sys.stderr)
         return 2
     except UpperBodySegError as exc:

@@ -1,0 +1,33 @@
+"""The page to try the library on; what it is served with is the extra ``[demo]``."""
+
+from __future__ import annotations
+
+from upperbodyseg.errors import MissingDependencyError
+from upperbodyseg.models.spec import MODELS
+
+__all__ = ["serve"]
+
+
+def serve(port: int = 8000, model: str = MODELS[0], *, open_browser: bool = True) -> None:
+    """Serve the page on 127.0.0.1 until it is interrupted; no other computer can reach it.
+
+    Args:
+        port: TCP port, 1 to 65535; 0 takes any that is free.
+        model: "accurate" or "fast"; the one the page starts with.
+        open_browser: show the page in the default browser.
+
+    Raises:
+        MissingDependencyError: the packages of the extra ``[demo]`` are not installed.
+        InputError: the port is out of range, taken, or not to be had by this user.
+        ModelError: the weights or the runtime are missing or damaged.
+        KeyboardInterrupt: when it was interrupted, after everything was closed.
+    """
+    try:
+        from upperbodyseg.demo.server import run  # noqa: PLC0415
+    except ImportError as exc:
+        if (exc.name or "").split(".")[0] == "upperbodyseg":
+            raise
+        raise MissingDependencyError(
+            f"the demo needs the package {exc.name}: pip install 'upperbodyseg[demo]'"
+        ) from exc
+    run(port, model, open_browser=open_browser)

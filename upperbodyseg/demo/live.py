@@ -1,0 +1,187 @@
+"""A webcam's stream over a WebSocket: the newest frame wins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.websockets import WebSocket
+
+from upperbodyseg.demo.limits import Limits, RefusedError
+from upperbodyseg.demo.messages import pack, unpack
+from upperbodyseg.demo.pictures import decode_background
+from upperbodyseg.demo.pipeline import Engine, Settings, process_picture
+from upperbodyseg.errors import InputError, ModelError
+
+__all__ = ["NewestFrame", "serve_stream"]
+
+_POLICY_VIOLATION = 1008
+_INTERNAL_ERROR = 1011
+
+
+class NewestFrame:
+    """One place for a frame to wait in; a newer one takes it, and the older is dropped.
+
+    Attributes:
+        dropped: frames that were dropped so far.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._waiting: tuple[dict[str, Any], bytes] | None = None
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def put(self, header: dict[str, Any], content: bytes) -> None:
+        """Let a frame wait, in place of any that does."""
+        if self._waiting is not None:
+            self.dropped += 1
+        self._waiting = header, content
+        self._changed.set()
+
+    def close(self) -> None:
+        """No frame will come any more, and one that waits is not wanted."""
+        self._closed = True
+        self._changed.set()
+
+    async def take(self) -> tuple[dict[str, Any], bytes] | None:
+        """The newest frame, once there is one; None after :meth:`close`."""
+        await self._changed.wait()
+        self._changed.clear()
+        if self._closed:
+            return None
+        frame, self._waiting = self._waiting, None
+        return frame
+
+
+class _Stream:
+    """What one connection keeps from frame to frame; its methods run off the event loop."""
+
+    def __init__(self, open_engine: Callable[[str], Engine], limits: Limits) -> None:
+        self._open_engine = open_engine
+        self._limits = limits
+        self._engine: Engine | None = None
+        self._model = ""
+        self._encoded_background: bytes | None = None
+        self._background: NDArray[np.uint8] | None = None
+
+    def process(
+        self, header: dict[str, Any], content: bytes, background: bytes | None
+    ) -> tuple[dict[str, object], list[bytes]]:
+        settings = Settings.parse(header)
+        timestamp = header.get("timestamp_ms", 0)
+        if not isinstance(timestamp, int):
+            raise RefusedError(400, f"timestamp_ms must be a whole number, got {timestamp!r}")
+        if self._engine is None or self._model != settings.model:
+            self.close()
+            self._engine, self._model = self._open_engine(settings.model), settings.model
+        if background is not None and background is not self._encoded_background:
+            self._background = decode_background(background, self._limits.max_pixels)
+            self._encoded_background = background
+        return process_picture(
+            self._engine,
+            content,
+            self._background,
+            settings,
+            self._limits.max_pixels,
+            is_still=False,
+            timestamp=timestamp,
+        )
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+
+async def serve_stream(
+    websocket: WebSocket, open_engine: Callable[[str], Engine], executor: Executor, limits: Limits
+) -> None:
+    """Answer an accepted connection's frames until it ends.
+
+    The page sends messages of ``{"kind": "frame", "frame": number, "timestamp_ms": ..., settings}``
+    with one encoded frame, at any time ``{"kind": "background"}`` with a picture; it gets a
+    message for each frame that was processed, with the frame's number and how many were dropped
+    so far, or ``{"error": ...}`` as text. Frames go through the engine in the order they came.
+
+    Raises:
+        WebSocketDisconnect: the page is gone; so are its frames.
+    """
+    inbox = _Inbox()
+    stream = _Stream(open_engine, limits)
+    reader = asyncio.create_task(inbox.read(websocket))
+    try:
+        await _answer_frames(websocket, inbox, stream, executor, limits.max_fps)
+    except RefusedError as exc:
+        await websocket.send_json({"error": str(exc)})
+        await websocket.close(_POLICY_VIOLATION)
+    except ModelError as exc:
+        await websocket.send_json({"error": str(exc)})
+        await websocket.close(_INTERNAL_ERROR)
+    finally:
+        reader.cancel()
+        await asyncio.to_thread(stream.close)  # waits for a frame in progress
+
+
+async def _answer_frames(
+    websocket: WebSocket, inbox: _Inbox, stream: _Stream, executor: Executor, max_fps: float
+) -> None:
+    loop = asyncio.get_running_loop()
+    not_before = loop.time()
+    while True:
+        # Waiting before a frame is taken, not after: meanwhile a newer one may replace it.
+        await asyncio.sleep(not_before - loop.time())
+        taken = await inbox.frames.take()
+        if taken is None:
+            break
+        not_before = loop.time() + 1 / max_fps
+        header, content = taken
+        try:
+            answer, parts = await loop.run_in_executor(
+                executor, stream.process, header, content, inbox.background
+            )
+        except (RefusedError, InputError) as exc:
+            await websocket.send_json({"error": str(exc)})
+        else:
+            answer |= {"frame": header.get("frame"), "dropped": inbox.frames.dropped}
+            await websocket.send_bytes(pack(answer, *parts))
+    if inbox.refusal is not None:
+        raise inbox.refusal
+
+
+class _Inbox:
+    """Takes a connection's messages as they come, so that the newest frame is always known.
+
+    Attributes:
+        frames: closed once no message will come any more.
+        background: the newest, as it came.
+        refusal: why the messages ended, where it was not the page that ended them.
+    """
+
+    def __init__(self) -> None:
+        self.frames = NewestFrame()
+        self.background: bytes | None = None
+        self.refusal: RefusedError | None = None
+
+    async def read(self, websocket: WebSocket) -> None:
+        try:
+            while True:
+                message = await websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                header, parts = unpack(message.get("bytes") or b"")
+                kind = header.get("kind")
+                if kind not in ("frame", "background") or len(parts) != 1:
+                    raise RefusedError(400, f"a message must be one frame or one background, got {kind!r}")
+                if kind == "frame":
+                    self.frames.put(header, parts[0])
+                else:
+                    self.background = parts[0]
+        except RefusedError as exc:
+            self.refusal = exc
+        finally:
+            self.frames.close()
