@@ -181,17 +181,16 @@ class FrameSource:
 
     def _read_file(self) -> None:
         while not self._stop.is_set():
-            start, time_ms, count = monotonic(), 0.0, 0
+            start, time_s, count = monotonic(), -1.0, 0
             while not self._stop.is_set():
                 done, bgr = self._capture.read()
                 if not done:
                     break
-                # OpenCV gives the time of the frame just read; 0 throughout where the file has no times.
-                time_ms = max(
-                    self._capture.get(cv2.CAP_PROP_POS_MSEC), count * 1000 / self.fps if not time_ms else 0
-                )
+                # The time of the frame just read; it stays 0 where the file has no times.
+                given = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                time_s = given if given > time_s else time_s + 1 / self.fps
                 count += 1
-                self._stop.wait(max(start + time_ms / 1000 - monotonic(), 0))
+                self._stop.wait(max(start + time_s - monotonic(), 0))
                 self._give(bgr)  # type: ignore[arg-type]
             if not count:
                 self._end("holds no frame that can be decoded")

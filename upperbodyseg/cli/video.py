@@ -35,9 +35,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Write a video with the people of IN before another background. Sound, frame times, "
         "rotation, colours and tags stay. Needs PyAV: pip install 'upperbodyseg[video]'.",
         epilog="OUT is replaced only when it is complete. Interrupted (Ctrl-C, SIGTERM), or when a frame "
-        "fails, what was done so far is kept as a playable file with .partial in its name; a second Ctrl-C, "
-        "or a full disk, leaves nothing. Frames that are damaged in IN are left out and counted. Sound is "
-        "re-encoded only where OUT can't hold it as it is; PNG pictures have none. Exit codes: 0 done, "
+        "fails, what was done so far is kept as a playable file with .partial in its name; a second "
+        "Ctrl-C while that is written, or a full disk, leaves nothing. Frames that are damaged in IN are "
+        "left out and counted. Sound is re-encoded only where OUT can't hold it as it is; PNG pictures have none. Exit codes: 0 done, "
         "1 IN or OUT failed, or damaged frames were left out, 2 wrong arguments, 3 models or runtime failed, "
         "130 interrupted.",
     )
