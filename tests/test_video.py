@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -250,6 +251,19 @@ def test_broadcasts_start_at_zero_with_sound_and_picture_together(tmp_path: Path
     assert 0 <= after.times[0] < 0.1
     assert [t + shift for t in after.times] == before.times
     assert float(before.sound[0][0][0] - after.sound[0][0][0] - shift) == pytest.approx(0, abs=1e-3)
+
+
+def test_a_clock_that_begins_anew_goes_on(tmp_path: Path, pictures: list[U8]) -> None:
+    part = make(tmp_path / "part.ts", pictures, sound=("aac",), start_s=100)
+    source = tmp_path / "in.ts"
+    source.write_bytes(part.read_bytes() * 2)
+    summary = run(source, tmp_path / "out.mp4")
+    after = look(tmp_path / "out.mp4")
+    assert (summary.frames, len(after.times)) == (24, 24)
+    assert "went backwards" in summary.notes[0]
+    assert np.diff([float(t) for t in after.times]) == pytest.approx(1001 / 30000, abs=1e-4)
+    assert len(after.sound[0]) == 2 * len(look(part).sound[0])
+    assert np.diff([float(t) for t, _ in after.sound[0]]) == pytest.approx(1024 / 44100, abs=1e-3)
 
 
 # Turned by a quarter, a half, and mirrored: where x and y go (see libavutil/display.h).
@@ -617,17 +631,18 @@ import resource, sys
 import numpy as np
 from upperbodyseg.cli import main
 import upperbodyseg.cli.video as video
-noise = np.random.default_rng(0).integers(0, 256, (400, 120, 160, 3), np.uint8)
+noise = np.random.default_rng(0).integers(0, 256, (12, 120, 160, 3), np.uint8)
+noise[:3] = 0
 frames = iter(noise)
 video._render = lambda *_: ((lambda image, mask: next(frames)), "bgr")
-resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 sys.exit(main(["video", sys.argv[1], "-o", sys.argv[2], "--model", "fast"]))
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on a file's size")
 @pytest.mark.parametrize("target", ["out.mp4", "out.mkv"])
-def test_a_full_disk_leaves_nothing(target: str, tmp_path: Path, pictures: list[U8]) -> None:
+def test_a_full_disk_leaves_no_video(target: str, tmp_path: Path, pictures: list[U8]) -> None:
     source = make(tmp_path / "in.mp4", pictures)
     folder = tmp_path / "out"
     folder.mkdir()
@@ -643,6 +658,32 @@ def test_a_full_disk_leaves_nothing(target: str, tmp_path: Path, pictures: list[
     assert "Traceback" not in done.stderr
     assert names(folder) == [target]
     assert (folder / target).read_text() == "before"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on a file's size")
+def test_a_full_disk_leaves_the_whole_pictures(tmp_path: Path, pictures: list[U8]) -> None:
+    source = make(tmp_path / "in.mp4", pictures)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(source), str(tmp_path / "frames")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "the 3 frame(s) before it are in" in done.stderr
+    assert names(tmp_path) == ["frames.partial", "in.mp4"]
+    assert names(tmp_path / "frames.partial") == ["000001.png", "000002.png", "000003.png"]
+
+
+def test_a_terminal_sees_speed_and_time_left(
+    tmp_path: Path, pictures: list[U8], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make(tmp_path / "in.mp4", pictures[:4])
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["video", str(source), "-o", str(tmp_path / "out.mp4"), "--model", "fast"]) == 0
+    lines = capsys.readouterr().err.split("\r")
+    assert len([line for line in lines if re.match(r"\[#+ *\] [1-4]/4  \d+\.\d fps  \d+ s left", line)]) == 4
+    assert lines[-1] == "\x1b[K"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import itertools
 import os
 import struct
 import uuid
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -55,6 +55,9 @@ _MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "b
 _BT709, _BT601 = 1, 6
 _HDR = (16, 18)  # PQ, HLG
 _HD_HEIGHT = 720
+
+_CLOCK_ANEW_S = 0.2
+"""A time that lies so far before the last one was not shuffled: its clock began anew."""
 
 # Names, of FFmpeg's containers, whose clocks don't start at 0 (its AVFMT_TS_DISCONT).
 _RUNNING_CLOCKS = {"mpegts", "mpeg", "mpegtsraw"}
@@ -109,7 +112,7 @@ def segment_video(
     The result is written under a hidden name beside ``target`` and renamed when it is complete; until
     then ``target`` is as it was. When ``stop`` says so, or ``render``, the engine or ``on_progress``
     raises, what was done so far is finished into a playable file named with ``.partial``. A full disk leaves
-    nothing; a process that is killed outright leaves the hidden file.
+    no video; a process that is killed outright leaves the hidden file.
 
     Args:
         source: a video file. Of several video tracks the first is taken.
@@ -131,8 +134,8 @@ def segment_video(
     Raises:
         InputError: arguments that can't be used; nothing was written.
         VideoError: ``source`` can't be read as a video, holds no frame, or ``target`` can't be written (a
-            full disk, for one). Also raised from the error of the engine that ended the work after the
-            first frame; the message says what was kept.
+            full disk, for one). Also raised from an error of the engine after the first frame; the message
+            then says what was kept.
         MissingDependencyError: PyAV is not installed.
         ModelError: the weights or the runtime failed on the first frame.
     """
@@ -167,17 +170,16 @@ def segment_video(
                 raise VideoError(f"no frame of {source} could be decoded")
             finishing = True
             kept = sink.finish(complete=not stopped) if done else None
-        except VideoError:
-            raise  # the file can't be read or written: there is nothing that could be finished
         except BaseException as exc:
+            if finishing or not done:
+                raise
             kept = None
-            if done and not finishing:
-                with contextlib.suppress(VideoError):  # the error that began it is the one to report
-                    kept = sink.finish(complete=False)
-            if done and isinstance(exc, UpperBodySegError):
-                where = f"the {done} frame(s) before it are in {kept}" if kept else "nothing was kept"
-                raise VideoError(f"frame {done + 1} of {source} failed: {exc}; {where}") from exc
-            raise
+            with contextlib.suppress(VideoError):  # a full disk: the error that began it is the one to report
+                kept = sink.finish(complete=False)
+            if not isinstance(exc, UpperBodySegError):
+                raise
+            where = f"the {done} frame(s) before it are in {kept}" if kept else "nothing was kept"
+            raise VideoError(f"frame {done + 1} of {source} failed: {exc}; {where}") from exc
         finally:
             sink.discard()
         return VideoSummary(kept, done, reader.damaged, not stopped, (*reader.notes, *sink.notes))
@@ -319,6 +321,32 @@ class _Converter:
         self._graph = graph
 
 
+class _Timeline:
+    """Times of one track, which containers want to rise from each frame to the next."""
+
+    def __init__(self) -> None:
+        self.moves = 0
+        self._last: int | None = None
+        self._offset = 0
+
+    def place(self, time: int | None, step: int, time_base: Fraction) -> int:
+        """The time to write for one that was read; None follows the last by ``step``."""
+        last = self._last
+        if time is None:
+            placed = 0 if last is None else last + step
+        else:
+            placed = time + self._offset
+            if last is not None and placed <= last:
+                self.moves += 1
+                # A clock that began anew moves all that follows; a stray frame only itself.
+                anew = (last - placed) * time_base > _CLOCK_ANEW_S
+                if anew:
+                    self._offset += last + step - placed
+                placed = last + (step if anew else 1)
+        self._last = placed
+        return placed
+
+
 class _Reader:
     """A video file: its frames, upright, and its sound packets, in the file's order."""
 
@@ -378,8 +406,7 @@ class _Reader:
         """Frames, and sound packets between them."""
         av = _av()
         packets = self.container.demux(self.stream, *self.sound)
-        last: int | None = None
-        moved = 0
+        timelines: dict[int, _Timeline] = defaultdict(_Timeline)
         while True:
             try:
                 packet = next(packets, None)
@@ -391,18 +418,23 @@ class _Reader:
                 break
             if packet.stream_index != self.stream.index:
                 if packet.dts is not None:  # the last one of each track only says that it ended
-                    self._shift(packet)
+                    start = round(self._start / packet.time_base)
+                    time = packet.dts - start
+                    moved = timelines[packet.stream_index].place(time, packet.duration or 1, packet.time_base)
+                    if packet.pts is not None:
+                        packet.pts += moved - packet.dts
+                    packet.dts = moved
                     yield packet
                 continue
+            step = max(round(1 / (self.rate * self.time_base)), 1)
             for frame in self._decode(packet):
-                pts = self._pts(frame, last)
-                if last is not None and pts <= last:
-                    pts, moved = last + 1, moved + 1
-                last = pts
+                time = None if frame.pts is None else frame.pts - round(self._start / self.time_base)
+                pts = timelines[self.stream.index].place(time, step, self.time_base)
                 yield _Frame(self._upright_bgr(frame), pts, getattr(frame, "duration", None) or 0)
-        if moved:
+        moves = timelines[self.stream.index].moves
+        if moves:
             self.notes.append(
-                f"{moved} frame(s) had a time before or at the frame before them and were moved"
+                f"{moves} time(s) the frames' times went backwards; they were moved to follow on"
             )
 
     def _decode(self, packet: Any) -> list[Any]:
@@ -414,23 +446,15 @@ class _Reader:
         self.damaged += sum(bool(f.is_corrupt) for f in frames)
         return frames
 
-    def _shift(self, packet: Any) -> None:
-        offset = round(self._start / packet.time_base)
-        packet.dts -= offset
-        if packet.pts is not None:
-            packet.pts -= offset
-
-    def _pts(self, frame: Any, last: int | None) -> int:
-        if frame.pts is not None:
-            return int(frame.pts) - round(self._start / self.time_base)
-        if last is None:
-            return 0
-        return last + max(round(1 / (self.rate * self.time_base)), 1)
-
     def _upright_bgr(self, frame: Any) -> NDArray[np.uint8]:
         if not hasattr(self, "_converter"):
             self._learn(frame)
-        bgr: NDArray[np.uint8] = self._converter.convert(frame).to_ndarray()
+        try:
+            bgr: NDArray[np.uint8] = self._converter.convert(frame).to_ndarray()
+        except _av().FFmpegError as exc:
+            raise VideoError(
+                f"{self.path}: {frame.format.name} frames can't be read: {_reason(exc)}"
+            ) from exc
         if self.swapped:
             bgr = cv2.transpose(bgr)  # type: ignore[assignment]
         if self._flip is not None:
@@ -450,7 +474,7 @@ class _Reader:
         self.height, self.width = height, width
         # What the numbers mean where the file doesn't say, as players guess it: by the picture's height.
         guess = _BT709 if min(height, width) >= _HD_HEIGHT else _BT601
-        known = matrix if matrix in _MATRICES else guess
+        known = matrix if matrix in _MATRICES and not rgb else guess
         full = range_ == _FULL or name.startswith("yuvj")
         settings = "" if rgb else f"in_color_matrix={_MATRICES[known]}:in_range={_range(full)}:"
         self._converter = _Converter(frame.width, frame.height, "bgr24", settings + "out_range=pc")
@@ -706,9 +730,12 @@ class _PictureSink:
         if not done:
             raise VideoError("a frame can't be encoded as PNG")
         self._count += 1
+        path = self._part / (self._pattern % self._count)
         try:
-            (self._part / (self._pattern % self._count)).write_bytes(data.tobytes())
+            path.write_bytes(data.tobytes())
         except OSError as exc:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)  # cut short; the others are whole
             raise VideoError(f"can't write into {self._folder}: {_reason(exc)}") from exc
 
     def write_sound(self, packet: Any) -> None:

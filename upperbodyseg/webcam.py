@@ -152,6 +152,8 @@ class FrameSource:
         self._end("is closed")
         self._stop.set()
         self._thread.join(1.0)  # longer only in a driver that hangs
+        with self._changed:
+            self._newest = None
 
     def _end(self, why: str) -> None:
         with self._changed:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.cli.backgrounds import parse_background
+from upperbodyseg.cli.backgrounds import Background, parse_background
 from upperbodyseg.cli.progress import ProgressBar
 from upperbodyseg.effects import blur_background, cover, cut_out, replace_background
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions
@@ -36,9 +36,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "rotation, colours and tags stay. Needs PyAV: pip install 'upperbodyseg[video]'.",
         epilog="OUT is replaced only when it is complete. Interrupted (Ctrl-C, SIGTERM), or when a frame "
         "fails, what was done so far is kept as a playable file with .partial in its name; a second "
-        "Ctrl-C while that is written, or a full disk, leaves nothing. Frames that are damaged in IN are "
-        "left out and counted. Sound is re-encoded only where OUT can't hold it as it is; PNG pictures have none. Exit codes: 0 done, "
-        "1 IN or OUT failed, or damaged frames were left out, 2 wrong arguments, 3 models or runtime failed, "
+        "Ctrl-C while that is written, or a full disk, leaves no video. Frames that are damaged in IN are "
+        "left out and counted. Sound is re-encoded only where OUT can't hold it as it is; PNG pictures have "
+        "none. Odd sizes grow by a pixel, but in .webm. Exit codes: 0 done, 1 IN or OUT failed, or damaged "
+        "frames were left out, 2 wrong arguments, 3 models or runtime failed, "
         "130 interrupted.",
     )
     parser.add_argument("video", type=Path, metavar="IN", help="a video file")
@@ -90,17 +91,17 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.set_defaults(run=_run)
 
 
-def before_background(background: Any, light_wrap: float = 0.0) -> Render:
+def before_background(background: Background, light_wrap: float = 0.0) -> Render:
     """What puts people before a background of :func:`parse_background`; a picture is scaled once."""
     if isinstance(background, str):
         return blur_background
-    covering: Any = background
+    fitting = background
 
     def render(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        nonlocal covering
-        if isinstance(background, np.ndarray) and covering.shape != image.shape:
-            covering = cover(background, *image.shape[:2])
-        return replace_background(image, mask, covering, light_wrap=light_wrap)
+        nonlocal fitting
+        if not isinstance(background, tuple) and np.shape(fitting) != image.shape:
+            fitting = cover(background, *image.shape[:2])
+        return replace_background(image, mask, fitting, light_wrap=light_wrap)
 
     return render
 
