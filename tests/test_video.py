@@ -231,6 +231,15 @@ def test_frames_times_rate_sound_and_title_survive(ending: str, tmp_path: Path, 
         assert cv2.PSNR(one, other) > 35
 
 
+def test_tags_in_other_encodings_are_handed_on(tmp_path: Path, pictures: list[U8]) -> None:
+    source = make(tmp_path / "in.mp4", pictures[:2], title="Gruesse")
+    content = source.read_bytes()
+    assert content.count(b"Gruesse") == 1
+    source.write_bytes(content.replace(b"Gruesse", b"Gr\xfc\xdfe  "))  # Latin-1
+    run(source, tmp_path / "out.mp4")
+    assert b"Gr\xfc\xdfe" in (tmp_path / "out.mp4").read_bytes()
+
+
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "webm"])
 def test_variable_frame_rates_keep_every_time(ending: str, tmp_path: Path, pictures: list[U8]) -> None:
     times = [100, 133, 150, 151, 400, 401, 1000, 1500, 1533, 1567, 1600, 3000]

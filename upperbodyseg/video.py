@@ -275,6 +275,11 @@ def _av() -> Any:
     return av
 
 
+def _tag_options() -> dict[str, str]:
+    """For av.open: tags that are no UTF-8 are handed on as they are, as PyAV does by itself from 19 on."""
+    return {"metadata_errors": "surrogateescape"} if int(_av().__version__.split(".")[0]) < 19 else {}
+
+
 def _reason(exc: BaseException) -> str:
     return getattr(exc, "strerror", None) or str(exc)
 
@@ -357,7 +362,7 @@ class _Reader:
         self.notes: list[str] = []
         try:
             # "file:" since FFmpeg takes what stands before a colon in a name for a protocol.
-            self.container: Any = av.open(f"file:{path}", metadata_errors="replace")
+            self.container: Any = av.open(f"file:{path}", **_tag_options())
         except (av.FFmpegError, ValueError) as exc:  # ValueError: a codec that PyAV doesn't know
             raise VideoError(f"{path} can't be opened as a video: {_reason(exc)}") from exc
         try:
@@ -553,7 +558,7 @@ class _FileSink:
         self._waiting: deque[Any] = deque()
         self._tracks: dict[int, tuple[Any, bool]] | None = None
         try:
-            self._container: Any = av.open(f"file:{self._part}", "w")
+            self._container: Any = av.open(f"file:{self._part}", "w", **_tag_options())
         except (OSError, ValueError) as exc:
             raise VideoError(f"can't write into {target.parent}: {_reason(exc)}") from exc
 

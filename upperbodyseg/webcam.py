@@ -204,14 +204,16 @@ class FrameSource:
 
 
 def _open_capture(source: int | str | os.PathLike[str], name: str) -> cv2.VideoCapture:
-    level = cv2.getLogLevel()
-    cv2.setLogLevel(0)  # every backend that doesn't have the camera would print a line about it
+    anywhere: Any = cv2
+    log = anywhere if hasattr(cv2, "setLogLevel") else anywhere.utils.logging  # the latter from OpenCV 5 on
+    level = log.getLogLevel()
+    log.setLogLevel(0)  # every backend that doesn't have the camera would print a line about it
     try:
         capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
     except cv2.error as exc:
         raise VideoError(f"{name} can't be opened: {exc.err}") from exc
     finally:
-        cv2.setLogLevel(level)
+        log.setLogLevel(level)
     if not capture.isOpened():
         hint = (
             "is there a camera, and may this program use it?"
