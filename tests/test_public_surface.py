@@ -71,6 +71,9 @@ def test_importing_loads_no_runtime_no_training_stack_and_no_extra() -> None:
     heavy = {
         "torch",
         "tensorflow",
+        "av",
+        "pygame",
+        "pyvirtualcam",
         "tflite_runtime",
         "ai_edge_litert",
         "skimage",
@@ -123,7 +126,10 @@ ALLOWED = {
     "pool": BASE | {"engine"},
     "evaluation": BASE | {"evaluation", "metrics", "models"},
     "demo": BASE | {"demo", "effects", "engine", "models"},
-    "cli": BASE | {"cli", "demo", "effects", "engine", "evaluation", "models", "postprocess", ""},
+    "video": BASE | {"engine"},
+    "webcam": BASE | {"engine"},
+    "cli": BASE
+    | {"cli", "demo", "effects", "engine", "evaluation", "models", "postprocess", "video", "webcam", ""},
     "__main__": {"cli"},
     "__init__": {"engine", "errors", "types"},
 }

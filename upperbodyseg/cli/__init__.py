@@ -1,8 +1,8 @@
 """The ``upperbodyseg`` command.
 
-Exit codes: 0 everything done; 1 some pictures could not be read or written (the others are done);
-2 wrong arguments or an extra that is not installed, nothing done; 3 the models or the runtime failed;
-130 interrupted.
+Exit codes: 0 everything done; 1 some pictures could not be read or written (the others are done), or a
+video or camera failed; 2 wrong arguments or an extra that is not installed, nothing done; 3 the models or
+the runtime failed; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 
 import upperbodyseg
-from upperbodyseg.cli import demo, evaluate, info, segment
-from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError
+from upperbodyseg.cli import demo, evaluate, info, segment, video, webcam
+from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError, VideoError
 
 __all__ = ["main"]
 
@@ -25,12 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="upperbodyseg",
         description="Cut people out of pictures, on the CPU.",
-        epilog="Exit codes: 0 done, 1 some pictures failed, 2 wrong arguments or a missing extra, "
+        epilog="Exit codes: 0 done, 1 some pictures, or a video or camera, failed, 2 wrong arguments or a "
+        "missing extra, "
         "3 models or runtime failed, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"upperbodyseg {upperbodyseg.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     segment.add_parser(commands)
+    video.add_parser(commands)
+    webcam.add_parser(commands)
     evaluate.add_parser(commands)
     demo.add_parser(commands)
     info.add_parser(commands)
@@ -44,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, MissingDependencyError) as exc:
         print(f"upperbodyseg: {exc}", file=sys.stderr)
         return 2
+    except VideoError as exc:
+        print(f"upperbodyseg: {exc}", file=sys.stderr)
+        return 1
     except UpperBodySegError as exc:
         print(f"upperbodyseg: {exc}", file=sys.stderr)
         return 3
