@@ -25,7 +25,7 @@ from upperbodyseg.geometry import Region
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, available_runtimes, choose_runtime
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
 from upperbodyseg.postprocess.detections import decode_detections
-from upperbodyseg.postprocess.mask import cells_to_pixels, compose_mask
+from upperbodyseg.postprocess.mask import Part, cells_to_pixels, compose_mask
 from upperbodyseg.preprocess.letterbox import letterbox
 from upperbodyseg.preprocess.pixel_format import open_frame
 
@@ -116,7 +116,7 @@ def test_compose_and_blur(benchmark: BenchmarkFixture, size: str) -> None:
     out, buffers = np.zeros(SIZES[size], np.uint8), Buffers()
 
     def compose() -> None:
-        compose_mask([(region, cells_to_pixels(cells))], DEFAULT_BLUR_SIGMA, out, buffers)
+        compose_mask([Part(region, cells_to_pixels(cells))], DEFAULT_BLUR_SIGMA, out, buffers)
 
     benchmark(compose)
     assert out.any()

@@ -12,6 +12,7 @@ from upperbodyseg.buffers import Buffers
 from upperbodyseg.geometry import Region
 from upperbodyseg.postprocess.mask import (
     MAX_BLUR_SIGMA,
+    Part,
     blur_mask,
     cells_to_pixels,
     check_blur_sigma,
@@ -22,7 +23,7 @@ from upperbodyseg.postprocess.mask import (
 U8 = NDArray[np.uint8]
 
 
-def compose(parts: list[tuple[Region, U8]], size: tuple[int, int], sigma: float = 0) -> U8:
+def compose(parts: list[Part], size: tuple[int, int], sigma: float = 0) -> U8:
     out = np.zeros(size, np.uint8)
     compose_mask(parts, sigma, out, Buffers())
     return out
@@ -52,7 +53,7 @@ def test_parts_lie_where_their_regions_are(sigma: float) -> None:
     ones = np.full((16, 16), 255, np.uint8)
     expected = np.zeros((40, 50), np.uint8)
     expected[4:20, 10:30] = 255
-    mask = compose([(Region(10, 4, 30, 20), ones)], (40, 50), sigma)
+    mask = compose([Part(Region(10, 4, 30, 20), ones)], (40, 50), sigma)
     np.testing.assert_array_equal(mask, blurred(expected, sigma))
 
 
@@ -60,8 +61,8 @@ def test_parts_lie_where_their_regions_are(sigma: float) -> None:
 def test_where_regions_meet_the_higher_value_counts(sigma: float) -> None:
     ones, none = np.full((8, 8), 255, np.uint8), np.zeros((8, 8), np.uint8)
     for parts in (
-        [(Region(0, 0, 20, 20), ones), (Region(10, 0, 30, 20), none)],
-        [(Region(10, 0, 30, 20), none), (Region(0, 0, 20, 20), ones)],
+        [Part(Region(0, 0, 20, 20), ones), Part(Region(10, 0, 30, 20), none)],
+        [Part(Region(10, 0, 30, 20), none), Part(Region(0, 0, 20, 20), ones)],
     ):
         mask = compose(parts, (20, 40), sigma)
         assert (mask[:, :19] == 255).all()
@@ -75,7 +76,7 @@ def test_composing_blurs_as_if_the_whole_frame_were_blurred(sigma: float) -> Non
     for region in (Region(0, 6, 40, 60), Region(60, 20, 96, 64), Region(80, 30, 120, 80)):
         soft = cv2.GaussianBlur((rng.random((32, 32)) > 0.6).astype(np.uint8) * 255, (0, 0), 2)
         soft[:6] = soft[-4:] = 0  # most of a region's margin shows nobody
-        parts.append((region, soft))
+        parts.append(Part(region, soft))
     got = compose(parts, (80, 120), sigma).astype(int)
     # Beyond sigma 4 the blur works on a smaller grid, which lies elsewhere for a part of the frame.
     assert np.abs(got - blurred(compose(parts, (80, 120)), sigma)).max() <= (0 if sigma <= 4 else 6)
@@ -83,14 +84,14 @@ def test_composing_blurs_as_if_the_whole_frame_were_blurred(sigma: float) -> Non
 
 def test_nothing_marked_is_all_0() -> None:
     none = np.zeros((8, 8), np.uint8)
-    assert not compose([(Region(2, 2, 20, 20), none)], (30, 30), 0.5).any()
+    assert not compose([Part(Region(2, 2, 20, 20), none)], (30, 30), 0.5).any()
     assert not compose([], (30, 30), 0.5).any()
 
 
 def test_edges_stay_soft_when_grown() -> None:
     half = np.zeros((16, 16), np.uint8)
     half[:, 8:] = 255
-    row = compose([(Region(0, 0, 160, 160), half)], (160, 160))[80].astype(int)
+    row = compose([Part(Region(0, 0, 160, 160), half)], (160, 160))[80].astype(int)
     assert (np.diff(row) >= 0).all()
     assert ((row > 0) & (row < 255)).sum() >= 8
 

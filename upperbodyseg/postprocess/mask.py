@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 from upperbodyseg.buffers import Buffers
 from upperbodyseg.errors import InputError
 from upperbodyseg.geometry import Region, resize
+from upperbodyseg.postprocess.refine import REACH, Guide, refine
 
 __all__ = [
     "CERTAIN",
     "MAX_BLUR_SIGMA",
+    "Part",
     "blur_mask",
     "cells_to_pixels",
     "check_blur_sigma",
@@ -48,8 +51,22 @@ def cells_to_pixels(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pairs.transpose(0, 2, 1)).view(np.uint8).reshape(2 * height, 2 * width)
 
 
+class Part(NamedTuple):
+    """What the segmenter made of one region.
+
+    Attributes:
+        region: where in the frame.
+        mask: ``(h, w)`` uint8 of any size.
+        guide: what its edges are to follow; None leaves them as they are.
+    """
+
+    region: Region
+    mask: NDArray[np.uint8]
+    guide: Guide | None = None
+
+
 def compose_mask(
-    parts: Sequence[tuple[Region, NDArray[np.uint8]]],
+    parts: Sequence[Part],
     blur_sigma: float,
     out: NDArray[np.uint8],
     buffers: Buffers,
@@ -60,7 +77,7 @@ def compose_mask(
     goes on, so that a person cut off by the frame stays whole there.
 
     Args:
-        parts: regions with their masks ``(h, w)`` uint8 of any size.
+        parts: regions with their masks.
         blur_sigma: standard deviation in pixels of a Gaussian; 0 is no blur.
         out: the frame's mask ``(height, width)`` uint8, all 0; written to.
         buffers: where intermediate masks may lie.
@@ -72,9 +89,9 @@ def compose_mask(
     marked = _marked(parts)
     if marked is None:
         return
-    regions = parts[0][0]
-    for region, _ in parts[1:]:
-        regions = regions.union(region)
+    regions = parts[0].region
+    for part in parts[1:]:
+        regions = regions.union(part.region)
     reach = _radius(blur_sigma)
     canvas = _grown(regions, reach, out.shape)
     sharp = buffers.take("sharp", (canvas.height, canvas.width))
@@ -102,40 +119,36 @@ def _grown(region: Region, reach: int, frame_size: tuple[int, ...]) -> Region:
     )
 
 
-def _marked(parts: Sequence[tuple[Region, NDArray[np.uint8]]]) -> Region | None:
+def _marked(parts: Sequence[Part]) -> Region | None:
     """The smallest region outside of which the parts, laid in the frame, are 0."""
     marked = None
-    for region, mask in parts:
+    for region, mask, guide in parts:
         left, top, width, height = cv2.boundingRect(mask)
         if not width:
             continue
         x, y = region.width / mask.shape[1], region.height / mask.shape[0]
         # Interpolation carries a pixel half a pixel of the mask further.
+        reach = 0.5 if guide is None else REACH
         here = Region(
-            max(math.floor(region.x0 + (left - 0.5) * x), region.x0),
-            max(math.floor(region.y0 + (top - 0.5) * y), region.y0),
-            min(math.ceil(region.x0 + (left + width + 0.5) * x), region.x1),
-            min(math.ceil(region.y0 + (top + height + 0.5) * y), region.y1),
+            max(math.floor(region.x0 + (left - reach) * x), region.x0),
+            max(math.floor(region.y0 + (top - reach) * y), region.y0),
+            min(math.ceil(region.x0 + (left + width + reach) * x), region.x1),
+            min(math.ceil(region.y0 + (top + height + reach) * y), region.y1),
         )
         marked = here if marked is None else marked.union(here)
     return marked
 
 
-def _lay(
-    parts: Sequence[tuple[Region, NDArray[np.uint8]]],
-    canvas: NDArray[np.uint8],
-    top: int,
-    left: int,
-    buffers: Buffers,
-) -> None:
+def _lay(parts: Sequence[Part], canvas: NDArray[np.uint8], top: int, left: int, buffers: Buffers) -> None:
     """Write the parts to a canvas whose first pixel is the frame's at ``(top, left)``."""
-    for i, (region, mask) in enumerate(parts):
+    for i, (region, mask, guide) in enumerate(parts):
         under = canvas[region.y0 - top : region.y1 - top, region.x0 - left : region.x1 - left]
-        if i == 0:
-            resize(mask, region.height, region.width, buffers, out=under)
-        else:
-            full = buffers.take("part", under.shape)
+        full = under if i == 0 else buffers.take("part", under.shape)
+        if guide is None:
             resize(mask, region.height, region.width, buffers, out=full)
+        else:
+            refine(mask, guide, full, buffers)
+        if i:
             np.maximum(under, full, out=under)
 
 

@@ -55,6 +55,13 @@ _PACKED = {
     ImageType.BGRA_8888: cv2.COLOR_BGRA2BGR,
 }
 
+_TO_GREY = {
+    ImageType.BGR_888: cv2.COLOR_BGR2GRAY,
+    ImageType.RGB_888: cv2.COLOR_RGB2GRAY,
+    ImageType.RGBA_8888: cv2.COLOR_RGBA2GRAY,
+    ImageType.BGRA_8888: cv2.COLOR_BGRA2GRAY,
+}
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -97,6 +104,23 @@ class Frame:
         yuv = np.empty((height, width, 3), np.uint8)
         cv2.mixChannels([pixels, *chroma], [yuv], _YUV_ORDER[self.image_type])
         return cv2.transform(yuv, _YUV_TO_BGR)  # type: ignore[return-value]
+
+    def read_luma(self, region: Region, buffers: Buffers) -> tuple[NDArray[np.uint8], float, float]:
+        """A region's luma at the frame's own resolution.
+
+        Args:
+            region: inside the frame.
+            buffers: where it may lie.
+
+        Returns:
+            ``(height, width)`` uint8, and the gain and offset that make full-range grey of it.
+        """
+        pixels = self.planes[0][region.y0 : region.y1, region.x0 : region.x1]
+        if self.image_type.is_yuv:
+            return pixels, _Y_GAIN, -16 * _Y_GAIN
+        grey = buffers.take("luma", (region.height, region.width))
+        cv2.cvtColor(pixels, _TO_GREY[self.image_type], dst=grey)
+        return grey, 1.0, 0.0
 
 
 def _rows(
