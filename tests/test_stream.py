@@ -87,7 +87,7 @@ def test_a_person_who_stays_is_checked_on_a_schedule(stream: UpperBodySegmenter,
     assert checks == [0, CHECK_EVERY, 2 * CHECK_EVERY]
     # The region settles on the mask after the first frame; from then on the picture is the same.
     for output in outputs[6:]:
-        assert cv2.absdiff(output.mask, outputs[5].mask).max() <= 16
+        assert cv2.absdiff(output.mask, outputs[5].mask).mean() < 1
         assert len(output.persons) == 1
 
 
@@ -244,7 +244,9 @@ def test_the_mask_is_calm_where_the_picture_is(room: U8, person: U8) -> None:
     frames = [noisy(bgr, i) for i in range(16)]
 
     def flicker(temporal_smoothing: bool) -> float:
-        with UpperBodySegmenter(SegmenterOptions(temporal_smoothing=temporal_smoothing)) as engine:
+        # Refined edges follow the picture, its noise included, whatever the smoothing does.
+        options = SegmenterOptions(temporal_smoothing=temporal_smoothing, refine=False)
+        with UpperBodySegmenter(options) as engine:
             masks = [play(engine, frame).mask for frame in frames]
         return float(np.mean([cv2.absdiff(a, b).mean() for a, b in itertools.pairwise(masks)]))
 

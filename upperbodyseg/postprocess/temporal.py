@@ -3,7 +3,8 @@
 A mean over time of every pixel would leave trails. Here each pixel's share of the new mask grows with
 how much the picture has changed around it since the frame before, measured against the camera's own
 noise; where it has changed, nothing of the past is left. Where it has not, small changes of the mask
-are held back most, since those are the flicker, and large ones still pass the middle in one frame.
+are held back most, since those are the flicker; the largest, from 0 to 255 or back, still pass the middle
+within two frames.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from upperbodyseg.geometry import Region
 
 __all__ = ["TemporalSmoother"]
 
-_CALM = 0.2  # share of the new mask where the picture stays and the mask hardly changes
-_CALM_GAIN = 0.8  # what the share grows by a level of the mask's change, in levels: 0.6 at half the scale
+_CALM = 0.05  # share of the new mask where the picture stays and the mask hardly changes
+_CALM_GAIN = 0.3  # what the share grows by a level of the change, in levels: to 0.35 over the whole scale
 _SETTLED = 2  # levels: such a change passes, or rounding would keep the mask from ever arriving
 _QUIET, _MOVING = 2.0, 4.0  # times the noise, and grey levels on top: change that is none, and that is
-_QUIET_LEVELS, _MOVING_LEVELS = 1.5, 5.0
+_QUIET_LEVELS, _MOVING_LEVELS = 2.5, 7.0
 _REACH = 3  # pixels of half the size; the change is a mean over that many each way
 
 
