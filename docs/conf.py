@@ -31,7 +31,6 @@ suppress_warnings = ["myst.header"]
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 90
 maximum_signature_line_length = 90
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
