@@ -116,7 +116,10 @@ class Confusion:
     """Numbers of pixels, which add up over pictures with ``+`` (or ``sum(..., Confusion())``).
 
     Attributes:
-        true_positive, false_positive, false_negative, true_negative: person is positive.
+        true_positive: person in the mask and in truth.
+        false_positive: person in the mask alone.
+        false_negative: person in truth alone.
+        true_negative: person in neither.
     """
 
     true_positive: int = 0

@@ -417,9 +417,10 @@ class FrameInput:
 
     Attributes:
         frame: the pixels.
-        timestamp: handed through to the output untouched; the unit is the caller's.
+        timestamp: handed through to the output untouched, nothing is made of it; the unit is the caller's.
         image_type: how ``frame`` is laid out.
-        is_still: a single picture rather than a frame of a stream.
+        is_still: a picture by itself. False: a frame of a stream, whose people are followed from the frame
+            before (see :meth:`upperbodyseg.UpperBodySegmenter.process`).
     """
 
     frame: ImageBuffer
@@ -449,8 +450,10 @@ class SegmentationOutput:
         success: True: a frame that can't be segmented raises instead.
         timestamp: the frame's, untouched.
         segmentation_mask: one channel, the frame's width and height: 255 person, 0 background,
-            1-254 soft edge. Owned by whoever holds the output; never reused by the engine.
-        persons: the people found, best first, 32 at most; empty when nobody is in the frame.
+            1-254 soft edge. Owned by whoever holds the output and never reused by the engine; where
+            ``out`` was given to it, a view of that.
+        persons: the people found, best first, 32 at most; empty when nobody is in the frame. In a stream
+            those of the detector's last check, with the boxes they had then.
         timings_ms: milliseconds a stage: ``preprocess``, ``detection``, ``segmentation``,
             ``postprocess`` and their ``total``.
     """

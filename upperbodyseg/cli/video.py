@@ -85,7 +85,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--model",
         choices=MODELS,
         default=MODELS[0],
-        help="'fast' takes a sixth of the time and cuts more roughly (default: %(default)s)",
+        help="'fast' takes a third of the time and cuts more roughly (default: %(default)s)",
     )
     parser.add_argument("--runtime", choices=("auto", *RUNTIMES), default="auto")
     parser.set_defaults(run=_run)

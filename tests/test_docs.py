@@ -1,0 +1,89 @@
+"""What the README and docs/ show runs, and what they list is what there is."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import upperbodyseg
+from upperbodyseg import cli
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+# A comment <!-- not run: why --> on the line before keeps a block from being run.
+BLOCK = re.compile(r"^(<!-- not run: [^\n]+ -->\n)?```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> list[str]:
+    """The page's Python blocks, each at its own lines so that a traceback names them."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        "\n" * text.count("\n", 0, found.start(2)) + found[2]
+        for found in BLOCK.finditer(text)
+        if not found[1]
+    ]
+
+
+WITH_CODE = [page for page in PAGES if blocks(page)]
+
+
+def test_pages_have_code_that_is_run() -> None:
+    assert {"README.md", "index.md", "image-types.md", "streams.md"} <= {page.name for page in WITH_CODE}
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
+def test_code_of_a_page_runs_from_top_to_bottom(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "page"}
+    for block in blocks(page):
+        exec(compile(block, page, "exec"), names)
+
+
+def test_no_python_is_left_out_unsaid() -> None:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert len(BLOCK.findall(text)) == len(
+            re.findall(r"^[ \t]*```[ \t]*(?:python|py)\b", text, re.MULTILINE)
+        ), page
+
+
+def test_all_that_the_package_gives_is_in_the_reference() -> None:
+    reference = "".join(
+        (ROOT / "docs" / "api" / f"{p}.md").read_text(encoding="utf-8") for p in ("upperbodyseg", "errors")
+    )
+    described = set(
+        re.findall(r"auto(?:class|function|exception):: (?:upperbodyseg\.)?(\w+)$", reference, re.M)
+    )
+    assert described == set(upperbodyseg.__all__) - {"__version__"}
+
+
+def test_every_option_of_the_command_line_is_described_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsers: list[argparse.ArgumentParser] = []
+    monkeypatch.setattr(
+        argparse.ArgumentParser, "parse_args", lambda self, _arguments: parsers.append(self) or self.exit()
+    )
+    with pytest.raises(SystemExit):
+        cli.main([])
+    commands = next(a for a in parsers[0]._actions if isinstance(a, argparse._SubParsersAction)).choices
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    shared, *sections = re.split(r"^## ", page, flags=re.MULTILINE)
+    sections_by_name = {section.split("\n", 1)[0]: section for section in sections}
+    assert set(sections_by_name) == set(commands)
+    rows = re.findall(r"^\| (.*?) \| (.*?) \|", shared, re.MULTILINE)
+    for name, parser in commands.items():
+        taken = {o for action in parser._actions for o in action.option_strings if o.startswith("--")}
+        own = set(re.findall(r"^\| .*", sections_by_name[name], re.MULTILINE))
+        described = {option for row in own for option in re.findall(r"`(--[a-z-]+)`", row.split(" | ")[0])}
+        for options, of in rows:
+            all_but = re.fullmatch(r"all but (.*)", of)
+            if name not in all_but[1] if all_but else name in of.split(", "):
+                described |= set(re.findall(r"`(--[a-z-]+)`", options))
+        assert described == taken - {"--help"}, name
