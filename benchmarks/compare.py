@@ -210,20 +210,23 @@ def main() -> None:
         else:
             lines.append(f"| {module} | not installed | | |")
     lines.append(f"| cv2 and numpy alone | {importing('cv2, numpy'):.0f} | | |")
-    runtimes = ", ".join(f"{k} {v}" for k, v in available_runtimes().items())
-    lines += [
-        "",
-        f"{cpu_name()}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}; "
-        f"upperbodyseg {__version__} (by default on {choose_runtime('auto')}), {runtimes}, "
-        f"OpenCV {cv2.__version__}, NumPy {np.__version__}; {datetime.now(timezone.utc):%Y-%m-%d}. "
-        "Medians; ratios to the first line.",
-    ]
+    lines += ["", f"{versions()} Medians; ratios to the first line."]
     text = "\n".join(lines)
     print(text)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         (args.out / "compare.md").write_text(text + "\n", encoding="utf-8")
         plot(frames, args.out / "compare.png")
+
+
+def versions() -> str:
+    """The machine, what runs on it, and the day."""
+    runtimes = ", ".join(f"{k} {v}" for k, v in available_runtimes().items())
+    return (
+        f"{cpu_name()}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}; "
+        f"upperbodyseg {__version__} (by default on {choose_runtime('auto')}), {runtimes}, "
+        f"OpenCV {cv2.__version__}, NumPy {np.__version__}; {datetime.now(timezone.utc):%Y-%m-%d}."
+    )
 
 
 def cpu_name() -> str:

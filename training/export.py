@@ -132,6 +132,23 @@ def run_file(content: bytes, picture: U8) -> list[NDArray[np.float32]]:
     return outputs
 
 
+def multiply_accumulates(wrapped: torch.nn.Module, size: int) -> int:
+    """How many its convolutions take for one picture."""
+    total = 0
+
+    def count(layer: torch.nn.Module, _: Any, output: Tensor) -> None:
+        nonlocal total
+        assert isinstance(layer, torch.nn.Conv2d)
+        total += output.numel() * layer.weight[0].numel()
+
+    hooks = [m.register_forward_hook(count) for m in wrapped.modules() if isinstance(m, torch.nn.Conv2d)]
+    with torch.no_grad():
+        wrapped(torch.zeros(1, size, size, 3))
+    for hook in hooks:
+        hook.remove()
+    return total
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("network", choices=list(NETWORKS))
@@ -194,6 +211,7 @@ def main() -> None:
         "output_shape": [1, size // cells, size // cells, 4 if part == "segmenter" else 5],
         "stride": cells,
         "parameters": parameters,
+        "multiply_accumulates": multiply_accumulates(wrapped, size),
         "recipe": json.loads((args.run / "recipe.json").read_text()),
     }
     if isinstance(network, AccurateDetector):

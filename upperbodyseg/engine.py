@@ -244,11 +244,12 @@ class UpperBodySegmenter:
                 work.clock.lap("postprocess")
             finally:
                 self._processing = False
-        height, width = mask.shape
-        buffer = ImageBuffer.view(mask)
         if out is None:
+            height, width = mask.shape
             buffer = ImageBuffer()
             buffer.set_owned_move(mask, width=width, height=height, channels=1)
+        else:
+            buffer = ImageBuffer.view(mask)
         return SegmentationOutput(True, frame.timestamp, buffer, persons, work.clock.timings_ms())
 
 
@@ -268,6 +269,7 @@ class _Work:
         self.options = options
         self.detector, self.segmenter = detector, segmenter
         self.stream, self.buffers = stream, buffers
+        self.in_stream = not frame.is_still
         refine = options.refine
         self.refine = refine or (refine is None and (frame.is_still or options.model != "fast"))
         self.frame = open_frame(frame.frame, frame.image_type, options.max_pixels)
@@ -336,7 +338,7 @@ class _Work:
     def segment(self, region: Region) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """A region as the segmenter sees it, BGR, and the segmenter's mask of it."""
         _, height, width, _ = self.segmenter.spec.input_shape
-        bgr = self.frame.read_bgr(region, height, width, self.buffers)
+        bgr = self.frame.read_bgr(region, height, width, self.buffers, quick=self.in_stream)
         self.clock.lap("preprocess")
         mask = cells_to_pixels(self.segmenter.run_levels(bgr, probability_to_mask))
         self.clock.lap("segmentation")

@@ -82,7 +82,7 @@ class Frame:
         return Region(0, 0, self.width, self.height)
 
     def read_bgr(
-        self, region: Region, height: int, width: int, buffers: Buffers | None = None
+        self, region: Region, height: int, width: int, buffers: Buffers | None = None, quick: bool = False
     ) -> NDArray[np.uint8]:
         """A region as BGR ``(height, width, 3)`` uint8, resized.
 
@@ -90,9 +90,10 @@ class Frame:
             region: inside the frame; for 4:2:0 frames it starts on even coordinates.
             height, width: of the result.
             buffers: where intermediate pictures may lie.
+            quick: see :func:`resize`.
         """
         y, x = slice(region.y0, region.y1), slice(region.x0, region.x1)
-        pixels = resize(self.planes[0][y, x], height, width, buffers)
+        pixels = resize(self.planes[0][y, x], height, width, buffers, quick=quick)
         if not self.image_type.is_yuv:
             code = _PACKED[self.image_type]
             return pixels if code is None else cv2.cvtColor(pixels, code)  # type: ignore[return-value]
@@ -100,7 +101,7 @@ class Frame:
         x = slice(region.x0 // 2, (region.x1 + 1) // 2)
         # Chroma goes straight to the wanted size, not to half of it as a small 4:2:0 picture would
         # have it: its detail survives, and one matrix gives all three colours.
-        chroma = [resize(plane[y, x], height, width, buffers) for plane in self.planes[1:]]
+        chroma = [resize(plane[y, x], height, width, buffers, quick=quick) for plane in self.planes[1:]]
         yuv = np.empty((height, width, 3), np.uint8)
         cv2.mixChannels([pixels, *chroma], [yuv], _YUV_ORDER[self.image_type])
         return cv2.transform(yuv, _YUV_TO_BGR)  # type: ignore[return-value]

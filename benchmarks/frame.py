@@ -1,0 +1,83 @@
+"""Whole stream frames beside the segmenter's own ``invoke()``: ``python -m benchmarks.frame``.
+
+One person in the frame, one thread, warm; all image types in turn in one process, each frame followed by
+one ``invoke()`` of the same network. Medians; the mean holds the frames that the detector checks, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from time import perf_counter
+
+import cv2
+
+from benchmarks.compare import versions
+from benchmarks.test_latency import in_layout
+from benchmarks.webcam import webcam_picture
+from upperbodyseg import FrameInput, ImageType, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg.models.interpreter import Interpreter, choose_runtime
+from upperbodyseg.models.spec import MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
+
+SIZES = {"1280 x 720": (720, 1280), "1920 x 1080": (1080, 1920)}
+
+
+Times = dict[str, list[float]]
+
+
+def measure(model: str, size: tuple[int, int], rounds: int) -> tuple[float, Times, list[dict[str, float]]]:
+    """Milliseconds of ``invoke()``, of every image type's frames, and the stages of the BGR ones."""
+    spec = load_spec(SEGMENTER, choose_runtime("auto"), WEIGHTS / model)
+    alone = Interpreter(spec, load_weights(spec))
+    picture = webcam_picture(*size)
+    alone.run(cv2.resize(picture, spec.input_shape[1:3]))
+    invoke = alone._interpreter.invoke  # the runtime's own, without filling the input
+    times: Times = {}
+    stages, alone_times = [], []
+    for image_type in ImageType:  # one after the other: a camera gives one kind
+        frame = FrameInput(in_layout(picture, image_type), 0, image_type)
+        with UpperBodySegmenter(SegmenterOptions(model=model)) as engine:
+            for i in range(rounds + 10):
+                start = perf_counter()
+                output = engine.process(frame)
+                taken = perf_counter() - start
+                start = perf_counter()
+                invoke()
+                if i >= 10:
+                    alone_times.append((perf_counter() - start) * 1000)
+                    times.setdefault(image_type.name, []).append(taken * 1000)
+                    if image_type is ImageType.BGR_888:
+                        stages.append(output.timings_ms)
+    return statistics.median(alone_times), times, stages
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--model", choices=MODELS, action="append")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    for model in args.model or MODELS:
+        print(f"\n| {model} | " + " | ".join(f"{s}: ms | mean ms | x invoke | x BGR" for s in SIZES) + " |")
+        print("|---|" + "---|" * 4 * len(SIZES))
+        columns: dict[str, list[str]] = {t.name: [] for t in ImageType}
+        parts = {}
+        for name, size in SIZES.items():
+            alone, times, stages = measure(model, size, args.rounds)
+            bgr = statistics.median(times["BGR_888"])
+            for image_type, taken in times.items():
+                middle = statistics.median(taken)
+                columns[image_type].append(
+                    f"{middle:.2f} | {statistics.mean(taken):.2f} | {middle / alone:.2f} | {middle / bgr:.2f}"
+                )
+            parts[name] = {k: statistics.median(s[k] for s in stages) for k in stages[0]}
+            parts[name]["invoke"] = alone
+        for image_type, cells in columns.items():
+            print(f"| {image_type} | " + " | ".join(cells) + " |")
+        for name, stage in parts.items():
+            print(f"\n{name}, BGR, ms a stage: " + ", ".join(f"{k} {v:.2f}" for k, v in stage.items()))
+    print(f"\n{versions()}")
+
+
+if __name__ == "__main__":
+    main()
