@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import upperbodyseg.engine
 from upperbodyseg import (
+    DetectedPerson,
     FrameInput,
     ImageBuffer,
     ImageType,
@@ -23,7 +24,8 @@ from upperbodyseg import (
     SegmenterOptions,
     UpperBodySegmenter,
 )
-from upperbodyseg.stream import CHECK_EVERY, EMPTY_CHECK_EVERY, FORGIVEN_CHECKS
+from upperbodyseg.preprocess.pixel_format import open_frame
+from upperbodyseg.stream import CHECK_EVERY, EMPTY_CHECK_EVERY, FORGIVEN_CHECKS, Stream
 
 U8 = NDArray[np.uint8]
 HEIGHT, WIDTH = 360, 640
@@ -229,6 +231,50 @@ def test_every_layout_can_be_a_stream(
         bgr, alpha = scene(room, person, x)
         output = stream.process(FrameInput(make_frame(bgr, image_type, padding=4), image_type=image_type))
         assert shown(output, alpha)
+
+
+def small_mask(x0: int, y0: int, x1: int, y1: int) -> U8:
+    mask = np.zeros((256, 256), np.uint8)
+    mask[y0:y1, x0:x1] = 255
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        (small_mask(25, 25, 231, 231), False),
+        (small_mask(29, 22, 233, 228), False),
+        (small_mask(0, 25, 231, 231), True),  # reaches the region's edge
+        (small_mask(25, 25, 130, 130), True),  # a quarter of what it was
+        (small_mask(25, 25, 110, 231) | small_mask(125, 25, 231, 231), True),  # in two pieces
+    ],
+    ids=["same", "moved a little", "at the edge", "shrunk", "broken up"],
+)
+def test_the_next_frame_is_checked_when_the_mask_looks_wrong(now: U8, due: bool) -> None:
+    flat = ImageBuffer.view(np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+    frame = open_frame(flat, ImageType.BGR_888, 10**8)
+    stream = Stream()
+    assert stream.begin(frame)
+    stream.check([DetectedPerson((200.0, 100.0, 400.0, 300.0), 0.9)], 0.5, 0.3)
+    stream.follow([small_mask(25, 25, 231, 231)])
+    assert not stream.begin(frame)
+    shown, lost = stream.follow([now])
+    assert (shown, lost) == ([True], False)
+    assert stream.begin(frame) is due
+
+
+def test_a_mask_that_keeps_to_the_edge_is_checked_once() -> None:
+    flat = ImageBuffer.view(np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+    frame = open_frame(flat, ImageType.BGR_888, 10**8)
+    stream = Stream()
+    person = DetectedPerson((200.0, 100.0, 400.0, 300.0), 0.9)
+    checks = []
+    for _ in range(2 * CHECK_EVERY):
+        checks.append(stream.begin(frame))
+        if checks[-1]:
+            stream.check([person], 0.5, 0.3)
+        stream.follow([small_mask(25, 25, 231, 256)])
+    assert sum(checks) <= 3
 
 
 # --- smoothing ---
