@@ -1,7 +1,8 @@
 """Whole stream frames beside the segmenter's own ``invoke()``: ``python -m benchmarks.frame``.
 
-One person in the frame, one thread, warm; all image types in turn in one process, each frame followed by
-one ``invoke()`` of the same network. Medians; the mean holds the frames that the detector checks, too.
+One person in the frame, one thread, warm; ten frames and ten ``invoke()`` of the same network in turn, so
+that neither finds its memory pushed out of the caches by the other. Medians; the mean holds the frames
+that the detector checks, too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from upperbodyseg.models.spec import MODELS, SEGMENTER, WEIGHTS, load_spec, load
 SIZES = {"1280 x 720": (720, 1280), "1920 x 1080": (1080, 1920)}
 
 
+TURN = 10
+
 Times = dict[str, list[float]]
 
 
@@ -37,23 +40,26 @@ def measure(model: str, size: tuple[int, int], rounds: int) -> tuple[float, Time
     for image_type in ImageType:  # one after the other: a camera gives one kind
         frame = FrameInput(in_layout(picture, image_type), 0, image_type)
         with UpperBodySegmenter(SegmenterOptions(model=model)) as engine:
-            for i in range(rounds + 10):
-                start = perf_counter()
-                output = engine.process(frame)
-                taken = perf_counter() - start
-                start = perf_counter()
-                invoke()
-                if i >= 10:
-                    alone_times.append((perf_counter() - start) * 1000)
-                    times.setdefault(image_type.name, []).append(taken * 1000)
-                    if image_type is ImageType.BGR_888:
-                        stages.append(output.timings_ms)
+            for i in range(rounds + 1):
+                for _ in range(TURN):
+                    start = perf_counter()
+                    output = engine.process(frame)
+                    taken = perf_counter() - start
+                    if i:
+                        times.setdefault(image_type.name, []).append(taken * 1000)
+                        if image_type is ImageType.BGR_888:
+                            stages.append(output.timings_ms)
+                for _ in range(TURN):
+                    start = perf_counter()
+                    invoke()
+                    if i:
+                        alone_times.append((perf_counter() - start) * 1000)
     return statistics.median(alone_times), times, stages
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=8, help="of ten frames each")
     parser.add_argument("--model", choices=MODELS, action="append")
     args = parser.parse_args()
     cv2.setNumThreads(1)
