@@ -79,10 +79,16 @@ def whole_frames(selfie: Path, u2net: Path | None) -> Calls:
     peer = MediaPipeSelfie(selfie)
     calls: Calls = {f"{peer.name}, ai-edge-litert": lambda: peer(bgr)}
     frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, is_still=True)
+    streamed = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888)
     for model, runtime in itertools.product(MODELS, available_runtimes()):
         engine = UpperBodySegmenter(SegmenterOptions(model=model, runtime=runtime))
         engine.initialize()
         calls[f"upperbodyseg {model}, {runtime}"] = lambda e=engine: e.process(frame)  # type: ignore[misc]
+        following = UpperBodySegmenter(SegmenterOptions(model=model, runtime=runtime))
+        following.initialize()
+        calls[f"upperbodyseg {model}, {runtime}, a stream's frame"] = (  # type: ignore[misc]
+            lambda e=following: e.process(streamed)
+        )
     if importlib.util.find_spec("mediapipe"):
         import mediapipe  # noqa: PLC0415 (not ours to require)
 

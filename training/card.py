@@ -81,14 +81,14 @@ LIMITS = """\
 - Not made for, and not to be used for, telling who somebody is."""
 
 
-def provenance(data: Path, model: str) -> str:
+def provenance(data: Path, name: str) -> str:
     with open(data / "manifest.csv", newline="", encoding="utf-8") as f:
         rows = [r for r in csv.DictReader(f) if r["split"] in ("train", "unlabelled")]
     held_out = set(background_files(data, held_out=True))
     lines = ["| pictures | number | origin and licence |", "|---|---|---|"]
     for folder, what, licence in SOURCES:
-        if folder == "unlabelled" and model == "accurate":
-            continue  # these networks wrote the masks
+        if folder == "unlabelled" and name == DETECTOR:
+            continue
         number = sum(r["file"].startswith(folder) and r["file"] not in held_out for r in rows)
         lines.append(f"| {what} | {number:,} | {licence} |")
     names = {
@@ -127,6 +127,7 @@ def card(model: str, name: str, sources: str, scores: str) -> str:
         f"{int(n):,} samples at {size} x {size}"
         for n, size in (phase.split("x") for phase in recipe["phases"].split(","))
     )
+    earlier = "from the version before, " if recipe["start"].endswith("segmenter") else ""
     files = "\n".join(
         f"| for {s.runtime} | `{s.path.name}`, {s.path.stat().st_size:,} bytes, {s.precision}, "
         f"sha256 `{s.sha256}` |"
@@ -144,7 +145,7 @@ their use is for the user to judge.
 | parameters | {spec.parameters:,} |
 | input | `{list(spec.input_shape)}`, BGR 0-255, as int8 less 128: {INPUT[spec.name]} ({width} x {height}) |
 | output | `{list(spec.output_shape)}`: {OUTPUT[spec.name].format(**values)} |
-| recipe | {phases}, stopped at {recipe["stop"]:,}; AdamW, batch {recipe["batch"]}, \
+| recipe | {earlier}{phases}, stopped at {recipe["stop"]:,}; AdamW, batch {recipe["batch"]}, \
 learning rate {recipe["learning_rate"]} falling to 0 along a cosine; the \
 weights' exponential moving average; seed {recipe["seed"]}, PyTorch \
 {recipe["torch"]} on {recipe["device"]} |
@@ -177,8 +178,8 @@ def main() -> None:
     peer = MediaPipeSelfie(args.peer) if args.peer else None
     for model in MODELS:
         scores = markdown(measure(args.data, SegmenterOptions(model=model), peer))
-        sources = provenance(args.data, model)
         for name in (DETECTOR, SEGMENTER):
+            sources = provenance(args.data, name)
             (WEIGHTS / model / f"{name}.md").write_text(card(model, name, sources, scores), encoding="utf-8")
         print(f"{model}\n\n{scores}\n")
 

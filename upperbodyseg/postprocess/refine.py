@@ -69,7 +69,9 @@ def refine(mask: NDArray[np.uint8], guide: Guide, out: NDArray[np.uint8], buffer
     shift = buffers.take("refine constant", (height, width * 4)).view(np.float32)
     cv2.resize(slope, size, dst=product)
     cv2.resize(constant, size, dst=shift)
-    cv2.multiply(product, guide.luma, dst=product, dtype=cv2.CV_32F)
+    # A mean over 3 x 3: the camera's noise would make the edges flicker, and they score no worse.
+    luma = cv2.blur(guide.luma, (3, 3), dst=buffers.take("refine luma", (height, width)))
+    cv2.multiply(product, luma, dst=product, dtype=cv2.CV_32F)
     cv2.add(product, shift, dst=out, dtype=cv2.CV_8U)  # rounds, and cuts to 0-255
 
 

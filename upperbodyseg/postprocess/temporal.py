@@ -19,11 +19,11 @@ from upperbodyseg.geometry import Region
 
 __all__ = ["TemporalSmoother"]
 
-_CALM = 0.05  # share of the new mask where the picture stays and the mask hardly changes
-_CALM_GAIN = 0.3  # what the share grows by a level of the change, in levels: to 0.35 over the whole scale
+_CALM = 0.03  # share of the new mask where the picture stays and the mask hardly changes
+_CALM_GAIN = 0.35  # what the share grows by a level of the change, in levels: to 0.38 over the whole scale
 _SETTLED = 2  # levels: such a change passes, or rounding would keep the mask from ever arriving
 _QUIET, _MOVING = 2.0, 4.0  # times the noise, and grey levels on top: change that is none, and that is
-_QUIET_LEVELS, _MOVING_LEVELS = 2.5, 7.0
+_QUIET_LEVELS, _MOVING_LEVELS = 3.5, 9.0
 _REACH = 3  # pixels of half the size; the change is a mean over that many each way
 
 
