@@ -50,7 +50,8 @@ class SegmenterOptions:
     """Settings of an engine; the defaults need no thought.
 
     Attributes:
-        model: "accurate", or "fast" for networks that take a third of the time and cut more roughly.
+        model: "accurate", or "fast", with which a frame takes a fifth to a third of the time and is cut
+            more roughly.
         num_threads: threads of one inference, 1 to 256.
         runtime: "ai-edge-litert", "tflite-runtime", or "auto" for the first of the two that is
             installed.
@@ -59,7 +60,7 @@ class SegmenterOptions:
             the detector was measured with. Lower finds more people and more coat racks.
         refine: let the mask's edges follow the frame's own, at its resolution, for about a millisecond
             at 1280 x 720. None: yes, but for stream frames with the fast model, whose time it would
-            lengthen by a third.
+            lengthen by a quarter.
         temporal_smoothing: in streams, hold the mask still where the picture is.
         max_pixels: frames with more pixels (width x height), or with a side beyond 32,766, are
             refused before anything is allocated.
