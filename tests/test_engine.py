@@ -61,7 +61,7 @@ def test_a_person_is_cut_out_of_a_photograph(runtime_engine: UpperBodySegmenter,
     for x, y in ((205, 40), (200, 110), (190, 300), (80, 350)):
         assert mask[y, x] == 255, (x, y)
     for x, y in ((10, 30), (40, 150), (330, 20), (370, 150)):
-        assert mask[y, x] == 0, (x, y)
+        assert mask[y, x] < 32, (x, y)
     assert 0.35 < (mask >= 128).mean() < 0.65
     soft = ((mask > 0) & (mask < 255)).mean()
     assert 0 < soft < 0.15
