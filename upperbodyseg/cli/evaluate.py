@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg.cli.engine_options import add_engine_options, engine_options
 from upperbodyseg.cli.progress import ProgressBar
-from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, UpperBodySegmenter
 from upperbodyseg.errors import InputError
 from upperbodyseg.evaluation.datasets import LAYOUTS, read_dataset
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.evaluation.report import markdown, write_page
 from upperbodyseg.evaluation.run import CSV_NAME, Method, evaluate
-from upperbodyseg.models.interpreter import RUNTIMES, choose_runtime
-from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec
+from upperbodyseg.models.interpreter import choose_runtime
+from upperbodyseg.models.spec import DETECTOR, SEGMENTER, WEIGHTS, load_spec
 from upperbodyseg.postprocess.mask import check_blur_sigma
 from upperbodyseg.types import FrameInput, ImageBuffer, ImageType
 
@@ -53,9 +54,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="OUT", help="folder for the results (default: evaluation-LAYOUT)"
     )
-    parser.add_argument("--model", choices=MODELS, default=MODELS[0])
-    parser.add_argument("--runtime", choices=("auto", *RUNTIMES), default="auto")
-    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    add_engine_options(parser)
     parser.add_argument("--blur-sigma", type=float, default=DEFAULT_BLUR_SIGMA, metavar="S")
     parser.add_argument("--peer", choices=("mediapipe",), help="score this one's masks on the same pictures")
     parser.add_argument(
@@ -71,7 +70,7 @@ def _run(args: argparse.Namespace) -> int:
     sigma = check_blur_sigma(args.blur_sigma)
     if (args.peer is None) != (args.peer_model is None):
         raise InputError("--peer mediapipe and --peer-model FILE go together: the peer's file is not shipped")
-    options = SegmenterOptions(model=args.model, num_threads=args.threads, runtime=args.runtime)
+    options = engine_options(args)
     dataset = read_dataset(args.dataset, args.layout, args.split)
     out: Path = args.output or Path(f"evaluation-{args.layout}")
     runtime = choose_runtime(args.runtime)

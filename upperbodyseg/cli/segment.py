@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.cli.backgrounds import Background, parse_background
+from upperbodyseg.cli.engine_options import add_blur_sigma, add_engine_options, engine_options
 from upperbodyseg.cli.pictures import SUFFIXES, PictureError, list_pictures, read_picture, write_png
 from upperbodyseg.cli.progress import ProgressBar
 from upperbodyseg.effects import blur_background, cut_out, replace_background
-from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg.engine import UpperBodySegmenter
 from upperbodyseg.errors import InputError
-from upperbodyseg.models.interpreter import RUNTIMES
-from upperbodyseg.models.spec import MODELS
 from upperbodyseg.postprocess.mask import check_blur_sigma
 from upperbodyseg.types import FrameInput, ImageBuffer, ImageType
 
@@ -68,28 +67,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="write the people before another background instead of the mask: a colour such as '#00ff00' "
         "(quoted, for the shell), a picture file, or their own background blurred",
     )
-    parser.add_argument(
-        "--blur-sigma",
-        type=float,
-        default=DEFAULT_BLUR_SIGMA,
-        metavar="PIXELS",
-        help="Gaussian blur of the mask: 0 none, higher smoother (default: %(default)s)",
-    )
-    parser.add_argument("--threads", type=int, default=1, help="threads of one inference (default: 1)")
-    parser.add_argument(
-        "--max-pixels",
-        type=int,
-        default=SegmenterOptions.max_pixels,
-        metavar="N",
-        help="refuse larger pictures (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--model",
-        choices=MODELS,
-        default=MODELS[0],
-        help="'fast' takes a third of the time and cuts more roughly (default: %(default)s)",
-    )
-    parser.add_argument("--runtime", choices=("auto", *RUNTIMES), default="auto")
+    add_blur_sigma(parser)
+    add_engine_options(parser, max_pixels=True)
     parser.set_defaults(run=_run, kind="mask")
 
 
@@ -151,9 +130,7 @@ def _render(
 
 def _run(args: argparse.Namespace) -> int:
     check_blur_sigma(args.blur_sigma)
-    options = SegmenterOptions(
-        model=args.model, num_threads=args.threads, runtime=args.runtime, max_pixels=args.max_pixels
-    )
+    options = engine_options(args)
     background = picture = None
     if args.background is not None:
         background = parse_background(args.background)

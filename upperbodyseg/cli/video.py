@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.cli.backgrounds import Background, parse_background
+from upperbodyseg.cli.engine_options import add_blur_sigma, add_engine_options, engine_options
 from upperbodyseg.cli.progress import ProgressBar
 from upperbodyseg.effects import blur_background, cover, cut_out, replace_background
-from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions
-from upperbodyseg.models.interpreter import RUNTIMES
-from upperbodyseg.models.spec import MODELS
 from upperbodyseg.postprocess.mask import check_blur_sigma
 from upperbodyseg.video import CONTAINERS, Layout, Render, check_target, segment_video
 
@@ -59,13 +57,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="blur it, or show a colour or a picture in its place; mask: write the mask as a grey video; "
         "alpha: write the people alone, with transparency, into .webm (VP9) or PNG pictures (default: blur)",
     )
-    parser.add_argument(
-        "--blur-sigma",
-        type=float,
-        default=DEFAULT_BLUR_SIGMA,
-        metavar="PIXELS",
-        help="Gaussian blur of the mask: 0 none, higher smoother (default: %(default)s)",
-    )
+    add_blur_sigma(parser)
     parser.add_argument(
         "--light-wrap",
         type=float,
@@ -73,21 +65,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="0..1",
         help="how much of a colour's or picture's light falls on the people's edges (default: 0)",
     )
-    parser.add_argument("--threads", type=int, default=1, help="threads of one inference (default: 1)")
-    parser.add_argument(
-        "--max-pixels",
-        type=int,
-        default=SegmenterOptions.max_pixels,
-        metavar="N",
-        help="refuse larger frames (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--model",
-        choices=MODELS,
-        default=MODELS[0],
-        help="'fast' takes a third of the time and cuts more roughly (default: %(default)s)",
-    )
-    parser.add_argument("--runtime", choices=("auto", *RUNTIMES), default="auto")
+    add_engine_options(parser, max_pixels=True)
     parser.set_defaults(run=_run)
 
 
@@ -142,9 +120,7 @@ class _Interruption:
 
 def _run(args: argparse.Namespace) -> int:
     check_blur_sigma(args.blur_sigma)
-    options = SegmenterOptions(
-        model=args.model, num_threads=args.threads, runtime=args.runtime, max_pixels=args.max_pixels
-    )
+    options = engine_options(args)
     render, layout = _render(args.background, args.light_wrap)
     check_target(args.output, layout)
     bar: ProgressBar | None = None

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.cli.backgrounds import parse_background
+from upperbodyseg.cli.engine_options import add_blur_sigma, add_engine_options, engine_options
 from upperbodyseg.cli.video import before_background
-from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions
 from upperbodyseg.errors import InputError
-from upperbodyseg.models.interpreter import RUNTIMES
-from upperbodyseg.models.spec import MODELS
 from upperbodyseg.postprocess.mask import check_blur_sigma
 from upperbodyseg.webcam import Background, FrameSource, Output, VirtualCamera, Window, run_live
 
@@ -54,22 +52,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--mirror", action="store_true", help="exchange left and right, in all outputs")
     for name, kind in (("width", int), ("height", int), ("fps", float)):
         parser.add_argument(f"--{name}", type=kind, metavar="N", help=f"{name} to ask of the camera")
-    parser.add_argument(
-        "--blur-sigma",
-        type=float,
-        default=DEFAULT_BLUR_SIGMA,
-        metavar="PIXELS",
-        help="Gaussian blur of the mask: 0 none, higher smoother (default: %(default)s)",
-    )
+    add_blur_sigma(parser)
     parser.add_argument("--frames", type=int, metavar="N", help="stop after so many frames")
-    parser.add_argument("--threads", type=int, default=1, help="threads of one inference (default: 1)")
-    parser.add_argument(
-        "--model",
-        choices=MODELS,
-        default=MODELS[0],
-        help="'fast' takes a third of the time and cuts more roughly (default: %(default)s)",
-    )
-    parser.add_argument("--runtime", choices=("auto", *RUNTIMES), default="auto")
+    add_engine_options(parser)
     parser.set_defaults(run=_run)
 
 
@@ -92,7 +77,7 @@ def _run(args: argparse.Namespace) -> int:
             raise InputError(f"--{name} must be above 0, got {value}")
     if args.camera < 0:
         raise InputError(f"--camera must be 0 or more, got {args.camera}")
-    options = SegmenterOptions(model=args.model, num_threads=args.threads, runtime=args.runtime)
+    options = engine_options(args)
     backgrounds = [_background(text) for text in args.background or _DEFAULT_BACKGROUNDS]
     backgrounds.append(Background("as it is", _as_it_is))
     with ExitStack() as closing:
