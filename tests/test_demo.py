@@ -702,7 +702,16 @@ def test_the_page_is_opened_in_the_browser_unless_told_not_to(
     assert shown == ([url[0]] if open_browser else [])
 
 
+@pytest.fixture
+def heeded_interrupts() -> Iterator[None]:
+    """A shell that runs the tests in the background tells them, and so their children, to ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+@pytest.mark.usefixtures("heeded_interrupts")
 def test_control_c_stops_it_with_a_live_stream(webcam: U8) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "upperbodyseg", "demo", "--port", "0", "--no-browser"],
