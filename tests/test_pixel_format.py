@@ -184,3 +184,11 @@ def test_too_many_pixels_are_refused_by_their_number_alone() -> None:
         open_frame(
             ImageBuffer(width=40_000, height=1, channels=3, data=bytes(120_000)), ImageType.BGR_888, LIMIT
         )
+
+
+@pytest.mark.parametrize("image_type", ImageType)
+def test_what_is_read_is_never_the_callers_memory(image_type: ImageType) -> None:
+    bgr = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    frame = open_frame(make_frame(bgr, image_type), image_type, LIMIT)
+    read = frame.read_bgr(frame.whole, 64, 64)
+    assert not any(np.shares_memory(read, plane) for plane in frame.planes)

@@ -287,7 +287,7 @@ class _Work:
             bgr, mask = self.segment(region)
             seen = confirm_persons(members, region, mask)
             if seen:
-                parts.append(Part(region, mask, self.guide(region, bgr)))
+                parts.append(Part(region, mask, self.guide(region, bgr, len(parts))))
                 confirmed += seen
         return parts, _best_first(confirmed)
 
@@ -315,7 +315,7 @@ class _Work:
         for track, region, (bgr, mask), keep in zip(tracks, regions, pictures, shown, strict=True):
             if keep:
                 calm = track.smoother.smooth(bgr, mask, region) if self.options.temporal_smoothing else mask
-                parts.append(Part(region, calm, self.guide(region, bgr)))
+                parts.append(Part(region, calm, self.guide(region, bgr, len(parts))))
         self.clock.lap("postprocess")
         return parts, _best_first(person for track in stream.tracks for person in track.persons)
 
@@ -345,12 +345,15 @@ class _Work:
         self.clock.lap("segmentation")
         return bgr, mask
 
-    def guide(self, region: Region, bgr: NDArray[np.uint8]) -> Guide | None:
-        """What the edges of a region's mask are to follow; ``bgr`` is what the segmenter saw of it."""
+    def guide(self, region: Region, bgr: NDArray[np.uint8], part: int) -> Guide | None:
+        """What the edges of a region's mask are to follow; ``bgr`` is what the segmenter saw of it.
+
+        All parts' guides are wanted at once, so each has memory of its own.
+        """
         if not self.refine:
             return None
         grey: NDArray[np.uint8] = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
-        return Guide(grey, *self.frame.read_luma(region, self.buffers))
+        return Guide(grey, *self.frame.read_luma(region, self.buffers, f"luma {part}"))
 
 
 def _best_first(persons: Iterable[DetectedPerson]) -> tuple[DetectedPerson, ...]:

@@ -93,7 +93,9 @@ class Frame:
             quick: see :func:`resize`.
         """
         y, x = slice(region.y0, region.y1), slice(region.x0, region.x1)
-        pixels = resize(self.planes[0][y, x], height, width, buffers, quick=quick)
+        # Never the caller's own memory, not even at the same size: it may be the next frame's soon.
+        own = np.empty((height, width, 3), np.uint8) if self.image_type is ImageType.BGR_888 else None
+        pixels = resize(self.planes[0][y, x], height, width, buffers, own, quick)
         if not self.image_type.is_yuv:
             code = _PACKED[self.image_type]
             return pixels if code is None else cv2.cvtColor(pixels, code)  # type: ignore[return-value]
@@ -106,12 +108,14 @@ class Frame:
         cv2.mixChannels([pixels, *chroma], [yuv], _YUV_ORDER[self.image_type])
         return cv2.transform(yuv, _YUV_TO_BGR)  # type: ignore[return-value]
 
-    def read_luma(self, region: Region, buffers: Buffers) -> tuple[NDArray[np.uint8], float, float]:
+    def read_luma(
+        self, region: Region, buffers: Buffers, name: str = "luma"
+    ) -> tuple[NDArray[np.uint8], float, float]:
         """A region's luma at the frame's own resolution.
 
         Args:
             region: inside the frame.
-            buffers: where it may lie.
+            buffers: where it may lie, under ``name``, until that is used again.
 
         Returns:
             ``(height, width)`` uint8, and the gain and offset that make full-range grey of it.
@@ -119,7 +123,7 @@ class Frame:
         pixels = self.planes[0][region.y0 : region.y1, region.x0 : region.x1]
         if self.image_type.is_yuv:
             return pixels, _Y_GAIN, -16 * _Y_GAIN
-        grey = buffers.take("luma", (region.height, region.width))
+        grey = buffers.take(name, (region.height, region.width))
         cv2.cvtColor(pixels, _TO_GREY[self.image_type], dst=grey)
         return grey, 1.0, 0.0
 
