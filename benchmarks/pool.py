@@ -12,20 +12,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime, timezone
 from itertools import repeat
 from time import perf_counter
 
 import cv2
 import numpy as np
 
-from benchmarks.compare import HEIGHT, WIDTH, cpu_name
+from benchmarks.compare import HEIGHT, WIDTH, versions
 from benchmarks.webcam import webcam_picture
-from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter, __version__
-from upperbodyseg.models.interpreter import available_runtimes, choose_runtime
+from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.models.spec import MODELS
 from upperbodyseg.pool import SegmenterPool
 
@@ -87,13 +84,7 @@ def main() -> None:
                 f"{ratios.min():.2f}-{ratios.max():.2f} |",
                 flush=True,
             )
-    runtime = choose_runtime("auto")
-    print(
-        f"\n{cpu_name()}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}; "
-        f"upperbodyseg {__version__}, {runtime} {available_runtimes()[runtime]}, OpenCV {cv2.__version__}, "
-        f"NumPy {np.__version__}; {datetime.now(timezone.utc):%Y-%m-%d}. Medians of {args.rounds} rounds "
-        f"of {args.seconds:g} s a turn."
-    )
+    print(f"\n{versions()} Medians of {args.rounds} rounds of {args.seconds:g} s a turn.")
 
 
 if __name__ == "__main__":

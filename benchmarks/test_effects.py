@@ -6,9 +6,8 @@ is ``test_frame`` in ``test_latency.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -41,14 +40,6 @@ EFFECTS: dict[str, Callable[[U8, U8, U8], U8]] = {
     "portrait 1": lambda image, mask, out: portrait_blur(image, mask, 1, out=out),
     "cut-out": lambda image, mask, _: cut_out(image, mask),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_opencv_thread() -> Iterator[None]:
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    yield
-    cv2.setNumThreads(before)
 
 
 @pytest.fixture(scope="module")

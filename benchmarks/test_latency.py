@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -51,14 +50,6 @@ def in_layout(bgr: NDArray[np.uint8], image_type: ImageType) -> ImageBuffer:
             pairs = (v, u) if image_type is ImageType.YUV_420_888 else (u, v)
             array[height:] = np.stack(pairs, -1).reshape(-1, width)
     return ImageBuffer.view(array, image_type=image_type)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_opencv_thread() -> Iterator[None]:
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    yield
-    cv2.setNumThreads(before)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
