@@ -277,6 +277,18 @@ def test_a_mask_that_keeps_to_the_edge_is_checked_once() -> None:
     assert sum(checks) <= 3
 
 
+@pytest.mark.parametrize("size", [(18, 24), (36, 48), (360, 640)])
+def test_a_cut_is_noticed_in_a_buffer_that_is_filled_again(size: tuple[int, int]) -> None:
+    nv12 = np.full((size[0] * 3 // 2, size[1]), 60, np.uint8)
+    view = ImageBuffer.view(nv12, image_type=ImageType.NV12)
+    stream = Stream()
+    stream.begin(open_frame(view, ImageType.NV12, 10**8))
+    stream.check([], 0.5, 0.3)
+    assert not stream.begin(open_frame(view, ImageType.NV12, 10**8))
+    nv12.fill(200)
+    assert stream.begin(open_frame(view, ImageType.NV12, 10**8))
+
+
 # --- smoothing ---
 
 

@@ -250,4 +250,5 @@ def _samples(frame: Frame) -> NDArray[np.uint8]:
     """A coarse grid of the frame's luma, or of its green."""
     rows, columns = max(frame.height // _GRID[0], 1), max(frame.width // _GRID[1], 1)
     plane = frame.planes[0] if frame.image_type.is_yuv else frame.planes[0][..., 1]
-    return np.ascontiguousarray(plane[rows // 2 :: rows, columns // 2 :: columns])
+    # A copy, even of a frame so small that all of it is taken: the caller may fill it anew.
+    return plane[rows // 2 :: rows, columns // 2 :: columns].copy()
