@@ -5,7 +5,14 @@ import pytest
 
 from upperbodyseg import DetectedPerson
 from upperbodyseg.geometry import Region
-from upperbodyseg.postprocess.agreement import MIN_COVERAGE, confirm_persons, coverage
+from upperbodyseg.postprocess.agreement import (
+    CERTAIN_LEVEL,
+    MIN_COVERAGE,
+    best_score,
+    confirm_persons,
+    coverage,
+    doubt,
+)
 
 REGION = Region(100, 50, 300, 250)
 
@@ -42,3 +49,24 @@ def test_only_finds_that_the_segmenter_sees_are_kept() -> None:
     assert MIN_COVERAGE > 0.1
     assert confirm_persons([seen], REGION, faint) == ()
     assert confirm_persons([], REGION, left_half()) == ()
+
+
+def test_doubt_is_the_share_of_the_marked_that_is_not_certain() -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, :32] = 255
+    mask[:, 32:48] = CERTAIN_LEVEL - 1
+    whole = (100.0, 50.0, 300.0, 250.0)
+    assert doubt(whole, REGION, mask) == pytest.approx(1 / 3)
+    assert doubt((100, 50, 200, 250), REGION, mask) == 0
+    assert doubt((255, 50, 300, 250), REGION, mask) == 1  # nothing is marked
+
+
+def test_doubt_lowers_the_best_score() -> None:
+    certain = DetectedPerson((110, 60, 190, 240), 0.5)
+    doubtful = DetectedPerson((210, 60, 290, 240), 0.6)
+    mask = np.full((64, 64), 140, np.uint8)
+    mask[:, :32] = 255
+    assert best_score([certain, doubtful], REGION, mask, 0.3) == pytest.approx(0.5)
+    assert best_score([doubtful], REGION, mask, 0.3) == pytest.approx(0.3)
+    assert best_score([certain, doubtful], REGION, mask, 0.0) == pytest.approx(0.6)
+    assert best_score([], REGION, mask, 0.3) == 0

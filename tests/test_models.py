@@ -10,13 +10,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from upperbodyseg import (
+    FrameInput,
+    ImageBuffer,
+    ImageType,
     InferenceError,
     InputError,
     ModelError,
     ModelFormatError,
     ModelNotFoundError,
+    SegmentationOutput,
     SegmenterOptions,
     UpperBodySegmenter,
 )
@@ -190,6 +195,7 @@ def test_a_damaged_description_is_refused(models_dir: Path, text: str) -> None:
         {"files": None},
         {"score_threshold": float("nan")},
         {"companion_threshold": 0.99},
+        {"doubt_weight": -0.1},
         {"output_shape": [1, 24, 24, 1]},
         {"input_shape": [192, 192, 3]},
     ],
@@ -198,6 +204,24 @@ def test_a_description_that_makes_no_sense_is_refused(models_dir: Path, fields: 
     edit(models_dir / "person_detector.json", **fields)
     with pytest.raises(ModelFormatError, match=r"person_detector\.json"):
         start(models_dir)
+
+
+@pytest.mark.parametrize("is_still", [True, False])
+def test_a_find_counts_only_after_the_segmenters_doubts(
+    models_dir: Path, portrait: NDArray[np.uint8], is_still: bool
+) -> None:
+    def output(doubt_weight: float, threshold: float) -> SegmentationOutput:
+        edit(models_dir / "person_detector.json", doubt_weight=doubt_weight)
+        frame = FrameInput(ImageBuffer.view(portrait), 0, ImageType.BGR_888, is_still=is_still)
+        with UpperBodySegmenter(SegmenterOptions(models_dir=models_dir, score_threshold=threshold)) as engine:
+            return engine.process(frame)
+
+    (person,) = output(0, 0.5).persons
+    threshold = person.score - 0.001
+    assert output(0, threshold).persons == (person,)
+    doubted = output(1, threshold)  # there is always an edge, of which no segmenter is certain
+    assert doubted.persons == ()
+    assert not doubted.mask.any()
 
 
 def test_an_engine_whose_models_failed_can_be_tried_again(models_dir: Path) -> None:

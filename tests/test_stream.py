@@ -289,6 +289,35 @@ def test_a_cut_is_noticed_in_a_buffer_that_is_filled_again(size: tuple[int, int]
     assert stream.begin(open_frame(view, ImageType.NV12, 10**8))
 
 
+def test_a_doubtful_newcomer_counts_only_beside_somebody_certain() -> None:
+    flat = ImageBuffer.view(np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+    frame = open_frame(flat, ImageType.BGR_888, 10**8)
+    one = DetectedPerson((10.0, 100.0, 150.0, 300.0), 0.55)
+    other = DetectedPerson((450.0, 100.0, 590.0, 300.0), 0.6)
+    certain, doubtful = small_mask(25, 25, 231, 231), small_mask(25, 25, 231, 231) // 255 * 150
+
+    def newcomers(*masks: U8) -> list[bool]:
+        stream = Stream()
+        stream.begin(frame)
+        stream.check([other, one][: len(masks)], 0.5, 0.3, 0.3)
+        return stream.follow(masks)[0]
+
+    assert newcomers(doubtful) == [False]
+    assert newcomers(certain) == [True]
+    assert newcomers(doubtful, certain) == [True, True]
+    assert newcomers(doubtful, doubtful) == [False, False]
+
+    stream = Stream()
+    stream.begin(frame)
+    stream.check([other], 0.5, 0.3, 0.3)
+    assert stream.follow([certain])[0] == [True]
+    stream.begin(frame)
+    stream.check([other, one], 0.5, 0.3, 0.3)
+    assert stream.follow([certain, doubtful])[0] == [True, True]
+    # Who is followed already may become as doubtful as the light makes it.
+    assert stream.follow([doubtful, doubtful])[0] == [True, True]
+
+
 # --- smoothing ---
 
 

@@ -21,7 +21,7 @@ from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.geometry import Region
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, choose_runtime
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
-from upperbodyseg.postprocess.agreement import confirm_persons
+from upperbodyseg.postprocess.agreement import best_score, confirm_persons
 from upperbodyseg.postprocess.detections import decode_detections
 from upperbodyseg.postprocess.mask import (
     Part,
@@ -55,9 +55,10 @@ class SegmenterOptions:
         num_threads: threads of one inference, 1 to 256.
         runtime: "ai-edge-litert", "tflite-runtime", or "auto" for the first of the two that is
             installed.
-        score_threshold: detector score, 0-1, that the best find in a frame must reach to count; the
-            others may stay below it by as much as the detector's description says. None is the value
-            the detector was measured with. Lower finds more people and more coat racks.
+        score_threshold: detector score, 0-1, that the best find in a frame must reach to count, after
+            what the segmenter's doubts take from it; the others may stay below it by as much as the
+            detector's description says. None is the value the detector was measured with. Lower finds
+            more people and more coat racks.
         refine: let the mask's edges follow the frame's own, at its resolution, for about a millisecond
             at 1280 x 720. None: yes, but for stream frames with the fast model, whose time it would
             lengthen by a quarter.
@@ -278,17 +279,22 @@ class _Work:
         score = options.score_threshold
         self.score_threshold = spec.score_threshold if score is None else float(score)
         self.companion_threshold = self.score_threshold - (spec.score_threshold - spec.companion_threshold)
+        self.doubt_weight = spec.doubt_weight
 
     def segment_still(self) -> tuple[list[Part], tuple[DetectedPerson, ...]]:
         found = self.detect(self.score_threshold, self.companion_threshold)
         parts: list[Part] = []
         confirmed: list[DetectedPerson] = []
+        best = 0.0
         for region, members in group_persons(found, (self.frame.height, self.frame.width)):
             bgr, mask = self.segment(region)
             seen = confirm_persons(members, region, mask)
             if seen:
                 parts.append(Part(region, mask, self.guide(region, bgr, len(parts))))
                 confirmed += seen
+                best = max(best, best_score(seen, region, mask, self.doubt_weight))
+        if best < self.score_threshold:
+            return [], ()
         return parts, _best_first(confirmed)
 
     def segment_stream(self) -> tuple[list[Part], tuple[DetectedPerson, ...]]:
@@ -304,7 +310,12 @@ class _Work:
         while True:
             if check:
                 weak = WEAK_SCORE * min(self.score_threshold, self.companion_threshold)
-                stream.check(self.detect(weak, weak), self.score_threshold, self.companion_threshold)
+                stream.check(
+                    self.detect(weak, weak),
+                    self.score_threshold,
+                    self.companion_threshold,
+                    self.doubt_weight,
+                )
             tracks = list(stream.tracks)
             regions = [track.region for track in tracks]
             pictures = [self.segment(region) for region in regions]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Region
-from upperbodyseg.postprocess.agreement import confirm_persons
+from upperbodyseg.postprocess.agreement import best_score, confirm_persons
 from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.regions import MAX_REGIONS, group_persons, region_around
@@ -145,6 +145,7 @@ class Stream:
         self._age = 0  # frames since the last check
         self._due = self._cut = True
         self._checked = False
+        self._required, self._doubt_weight = 0.0, 0.0
 
     def begin(self, frame: Frame) -> bool:
         """Look at a new frame; whether the detector is to check it.
@@ -166,7 +167,11 @@ class Stream:
         return self._checked
 
     def check(
-        self, found: Sequence[DetectedPerson], score_threshold: float, companion_threshold: float
+        self,
+        found: Sequence[DetectedPerson],
+        score_threshold: float,
+        companion_threshold: float,
+        doubt_weight: float = 0.0,
     ) -> None:
         """Bring the tracks in line with what the detector finds in this frame.
 
@@ -174,6 +179,8 @@ class Stream:
             found: best first, down to :data:`WEAK_SCORE` of the lower threshold; a weak find only
                 confirms who is followed already.
             score_threshold, companion_threshold: see :func:`decode_detections`.
+            doubt_weight: see :func:`best_score`; where nobody is followed yet, the best newcomer must
+                reach ``score_threshold`` after the segmenter's doubts, too.
         """
         assert self._key is not None
         size = self._key[:2]
@@ -202,6 +209,7 @@ class Stream:
             if not (given_up or covered) and len(self.tracks) < MAX_REGIONS:
                 track.extent = None
                 self.tracks.append(track)
+        self._required, self._doubt_weight = score_threshold, doubt_weight
         self._age, self._due, self._cut, self._checked = 0, False, False, True
 
     def follow(self, masks: Sequence[NDArray[np.uint8]]) -> tuple[list[bool], bool]:
@@ -215,10 +223,17 @@ class Stream:
         size = self._key[:2]
         shown, lost = [], False
         for track, mask in zip(self.tracks, masks, strict=True):
-            extent = _extent(mask, track.region, size)
             if track.new:
                 track.persons = confirm_persons(track.persons, track.region, mask)
-                shown.append(extent is not None and bool(track.persons))
+        certain = any(
+            not track.new
+            or best_score(track.persons, track.region, mask, self._doubt_weight) >= self._required
+            for track, mask in zip(self.tracks, masks, strict=True)
+        )
+        for track, mask in zip(self.tracks, masks, strict=True):
+            extent = _extent(mask, track.region, size)
+            if track.new:
+                shown.append(extent is not None and bool(track.persons) and certain)
             else:
                 shown.append(extent is not None)
                 lost = lost or extent is None

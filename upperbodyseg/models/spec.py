@@ -41,6 +41,7 @@ class ModelSpec:
         unit: input pixels that a logarithmic distance of 0 stands for (detector).
         score_threshold: score that the best find must reach (detector).
         companion_threshold: score that suffices for the others once it does (detector).
+        doubt_weight: by how much a segmenter in full doubt lowers a find's score (detector).
     """
 
     name: str
@@ -56,6 +57,7 @@ class ModelSpec:
     unit: float = 1.0
     score_threshold: float = 0.5
     companion_threshold: float = 0.5
+    doubt_weight: float = 0.0
 
 
 def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> ModelSpec:
@@ -90,6 +92,7 @@ def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> Mo
             unit=float(fields.get("unit", 1)),
             score_threshold=float(fields.get("score_threshold", 0.5)),
             companion_threshold=float(fields.get("companion_threshold", fields.get("score_threshold", 0.5))),
+            doubt_weight=float(fields.get("doubt_weight", 0)),
         )
     except FileNotFoundError as exc:
         raise ModelNotFoundError(
@@ -113,6 +116,7 @@ def _makes_sense(spec: ModelSpec, name: str) -> bool:
         and spec.output_shape == (1, height // spec.stride, width // spec.stride, outputs)
         and spec.unit > 0
         and 0 <= spec.companion_threshold <= spec.score_threshold <= 1
+        and 0 <= spec.doubt_weight <= 1
     )
 
 

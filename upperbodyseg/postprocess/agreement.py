@@ -10,14 +10,20 @@ from numpy.typing import NDArray
 from upperbodyseg.geometry import Region
 from upperbodyseg.types import DetectedPerson
 
-__all__ = ["MIN_COVERAGE", "confirm_persons", "coverage"]
+__all__ = ["CERTAIN_LEVEL", "MIN_COVERAGE", "best_score", "confirm_persons", "coverage", "doubt"]
 
 MIN_COVERAGE = 0.2
 """Share of a person's box that the segmenter has to mark as person. A thin person who spreads the
 arms fills a quarter of the box; a chair that the detector took for somebody, next to nothing."""
 
+CERTAIN_LEVEL = 240
+"""From this value of the mask on the segmenter is certain. Inside a person it is but for the edge;
+what it halfheartedly takes for one stays below."""
 
-def coverage(box: tuple[float, float, float, float], region: Region, mask: NDArray[np.uint8]) -> float:
+Box = tuple[float, float, float, float]
+
+
+def coverage(box: Box, region: Region, mask: NDArray[np.uint8]) -> float:
     """Share of a box's pixels inside the region that the mask takes for a person (128 or more), 0-1.
 
     Args:
@@ -25,13 +31,43 @@ def coverage(box: tuple[float, float, float, float], region: Region, mask: NDArr
         region: where ``mask`` lies in the frame.
         mask: ``(h, w)`` uint8 0-255.
     """
+    return float((_inside(box, region, mask) >= 128).mean())
+
+
+def doubt(box: Box, region: Region, mask: NDArray[np.uint8]) -> float:
+    """Share of what the mask takes for a person in a box of which it isn't certain, 0-1.
+
+    Args:
+        box, region, mask: as :func:`coverage`'s. Where nothing is marked all is doubt.
+    """
+    inside = _inside(box, region, mask)
+    marked = np.count_nonzero(inside >= 128)
+    return 1 - np.count_nonzero(inside >= CERTAIN_LEVEL) / marked if marked else 1.0
+
+
+def _inside(box: Box, region: Region, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = mask.shape
     scale_x, scale_y = width / region.width, height / region.height
     x0 = min(max(int((box[0] - region.x0) * scale_x), 0), width - 1)
     y0 = min(max(int((box[1] - region.y0) * scale_y), 0), height - 1)
     x1 = max(round((box[2] - region.x0) * scale_x), x0 + 1)
     y1 = max(round((box[3] - region.y0) * scale_y), y0 + 1)
-    return float((mask[y0:y1, x0:x1] >= 128).mean())
+    return mask[y0:y1, x0:x1]
+
+
+def best_score(
+    persons: Iterable[DetectedPerson], region: Region, mask: NDArray[np.uint8], doubt_weight: float
+) -> float:
+    """The best of the people's scores, each lowered by the segmenter's doubt.
+
+    Args:
+        persons, region, mask: as :func:`confirm_persons`'.
+        doubt_weight: by how much full doubt lowers a score.
+
+    Returns:
+        At most 1; 0 without people.
+    """
+    return max((p.score - doubt_weight * doubt(p.box, region, mask) for p in persons), default=0.0)
 
 
 def confirm_persons(
