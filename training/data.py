@@ -154,7 +154,10 @@ def _alpha_box(alpha: U8) -> F32:
 
 
 # Animals and things are taken for people more often than furniture is: show them more often.
-BACKGROUND_WEIGHTS = {"coco-negatives": 2.0}
+BACKGROUND_WEIGHTS = {"coco-negatives": 3.0}
+
+
+MIN_CUTOUT_SIDE = 60  # pixels of a person cut out of a photo
 
 
 class SceneMaker:
@@ -184,13 +187,32 @@ class SceneMaker:
         return Scene(bgr, np.zeros(bgr.shape[:2], np.uint8), np.zeros((0, 4), np.float32))
 
     def _cutout(self) -> U8:
-        kind = self.rng.choice(["viton", "headshots", "headshots-caps", "picsart"], p=[0.4, 0.2, 0.08, 0.32])
-        if kind != "picsart":
+        kinds = ["viton", "headshots", "headshots-caps", "picsart", "coco"]
+        kind = self.rng.choice(kinds, p=[0.3, 0.15, 0.06, 0.24, 0.25])
+        if kind not in ("picsart", "coco"):
             return self._pick(self.pictures.cutouts[kind])  # type: ignore[return-value]
-        scene = self.photo("picsart")
+        scene = self.photo(kind)
+        bgr, alpha = scene.bgr, scene.alpha
+        if kind == "coco":
+            box = self._large_box(scene)
+            if box is None:
+                return self._cutout()
+            x0, y0, x1, y1 = box
+            bgr, alpha = bgr[y0:y1, x0:x1], alpha[y0:y1, x0:x1]
         # The label's edge pixels hold the old background: drop one, feather the rest.
-        alpha = cv2.blur(cv2.erode(scene.alpha, np.ones((3, 3), np.uint8)), (3, 3))
-        return np.dstack([scene.bgr, alpha])
+        alpha = cv2.blur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (3, 3))
+        return np.dstack([bgr, alpha])
+
+    def _large_box(self, scene: Scene) -> tuple[int, int, int, int] | None:
+        """One of the people in whole pixels, who must be large enough to be shown larger, and labelled."""
+        h, w = scene.alpha.shape
+        boxes = []
+        for box in scene.boxes:
+            x0, y0, x1, y1 = (int(n) for n in np.clip(np.round(box), 0, [w, h, w, h]))
+            inside = scene.alpha[y0:y1, x0:x1]
+            if min(y1 - y0, x1 - x0) >= MIN_CUTOUT_SIDE and (inside > 0).mean() > 0.2:
+                boxes.append((x0, y0, x1, y1))
+        return self._pick(boxes) if boxes else None  # type: ignore[return-value]
 
     def composite(self, people: int | None = None) -> Scene:
         """One to four cut-outs on a people-free picture, landscape more often than not."""
@@ -282,7 +304,7 @@ def camera_defects(bgr: U8, rng: np.random.Generator) -> U8:
         gains = gain * rng.uniform(0.85, 1.15, 3)
         gamma = np.exp(rng.uniform(-0.4, 0.4))
         offset = rng.uniform(-20, 20)
-        if rng.random() < 0.12:
+        if rng.random() < 0.08:
             gains, gamma = gains * rng.uniform(0.2, 0.6), gamma * rng.uniform(1, 1.5)
         ramp = np.linspace(0, 1, 256)[:, None] ** gamma * 255 * gains + offset
         out = cv2.LUT(out, ramp.clip(0, 255).astype(np.uint8)[None])
@@ -290,17 +312,13 @@ def camera_defects(bgr: U8, rng: np.random.Generator) -> U8:
         grey = cv2.cvtColor(out, cv2.COLOR_BGR2GRAY)[..., None]
         keep = 0.0 if rng.random() < 0.3 else float(rng.uniform(0, 1))
         out = (out * keep + grey * (1 - keep)).astype(np.uint8)
-    if rng.random() < 0.1:  # light from one side
-        h, w = out.shape[:2]
-        x = np.linspace(0, 1, w, dtype=np.float32)[None] * rng.uniform(-1, 1)
-        y = np.linspace(0, 1, h, dtype=np.float32)[:, None] * rng.uniform(-1, 1)
-        field_ = 1 + (x + y - (x + y).mean()) * rng.uniform(0.3, 1.0)
-        out = (out * field_[..., None]).clip(0, 255).astype(np.uint8)
+    if rng.random() < 0.12:
+        out = _light_from_one_side(out, rng)
     choice = rng.random()
     if choice < 0.08:
-        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.5, 1.8)))
-    elif choice < 0.16:
-        n = int(rng.integers(3, 10))
+        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.5, 2.4)))
+    elif choice < 0.18:
+        n = int(rng.integers(3, max(round(0.06 * max(out.shape[:2])), 4)))
         kernel = np.zeros((n, n), np.float32)
         a = rng.uniform(0, np.pi)
         c = (n - 1) / 2
@@ -311,19 +329,46 @@ def camera_defects(bgr: U8, rng: np.random.Generator) -> U8:
             1.0,
         )
         out = cv2.filter2D(out, -1, kernel / kernel.sum())
-    elif choice < 0.24:
+    elif choice < 0.25:
         f = rng.uniform(0.35, 0.8)
         small = cv2.resize(out, None, fx=f, fy=f, interpolation=cv2.INTER_AREA)
         out = cv2.resize(small, out.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     if rng.random() < 0.15:
-        noise = rng.normal(0, rng.uniform(2, 14), out.shape).astype(np.float32)
+        noise = rng.standard_normal(out.shape, np.float32) * np.float32(rng.uniform(2, 22))
         out = (out + noise).clip(0, 255).astype(np.uint8)
-    if rng.random() < 0.15:
-        quality = int(rng.integers(20, 80))
+    if rng.random() < 0.08:
+        out = _in_the_dark(out, rng)
+    if rng.random() < 0.17:
+        quality = int(rng.integers(12, 80))
         ok, data = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if ok:
             out = cv2.imdecode(data, cv2.IMREAD_COLOR)
     return out
+
+
+_LINEAR = (np.arange(256, dtype=np.float32) / 255) ** 2.2
+
+
+def _from_linear(light: F32) -> U8:
+    out: U8 = np.rint(light.clip(0, 1) ** np.float32(1 / 2.2) * 255).astype(np.uint8)
+    return out
+
+
+def _light_from_one_side(bgr: U8, rng: np.random.Generator) -> U8:
+    """Up to three times the light on one side, down to a fifth on the other, along any direction."""
+    h, w = bgr.shape[:2]
+    angle = rng.uniform(0, 2 * np.pi)
+    x = np.linspace(-1, 1, w, dtype=np.float32)[None] * np.float32(np.cos(angle))
+    y = np.linspace(-1, 1, h, dtype=np.float32)[:, None] * np.float32(np.sin(angle))
+    ramp = np.exp((x + y) * np.float32(rng.uniform(0.3, 1.4)))
+    return _from_linear(_LINEAR[bgr] * ramp[..., None])
+
+
+def _in_the_dark(bgr: U8, rng: np.random.Generator) -> U8:
+    """A third to a thirtieth of the light, and the noise that a sensor then shows."""
+    light = _LINEAR[bgr] * np.float32(10 ** rng.uniform(-1.5, -0.5))
+    noise = rng.standard_normal(bgr.shape, np.float32) * np.float32(rng.uniform(0.3, 1.2))
+    return _from_linear(light + noise * np.sqrt(light * np.float32(4e-4) + np.float32(2e-6)))
 
 
 def _turn(scene: Scene, rng: np.random.Generator) -> Scene:
@@ -351,10 +396,10 @@ def _turn(scene: Scene, rng: np.random.Generator) -> Scene:
 SEGMENTER_MIX = {
     "picsart": 0.28,
     "coco": 0.25,
-    "pseudo": 0.22,
-    "composite": 0.18,
-    "ccp": 0.02,
-    "empty": 0.05,
+    "pseudo": 0.20,
+    "composite": 0.17,
+    "ccp": 0.01,
+    "empty": 0.09,
 }
 DETECTOR_MIX = {
     "picsart": 0.08,
@@ -416,7 +461,7 @@ def segmenter_sample(maker: SceneMaker, size: int) -> tuple[U8, U8, U8]:
     weight = np.full((size, size), int(255 * scene.weight), np.uint8)
     if scene.ignore is not None:
         weight[fit(scene.ignore[cut].astype(np.uint8) * 255) > 0] = 0
-    if rng.random() < 0.06:
+    if rng.random() < 0.08:
         _hold_something(bgr, weight, maker.background(), rng)
     if rng.random() < 0.5:
         bgr, alpha, weight = bgr[:, ::-1], alpha[:, ::-1], weight[:, ::-1]
