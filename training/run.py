@@ -15,10 +15,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-# Both segmenters go on, now both with pseudo-labels: samples and sizes, highest learning rate.
-SECOND = {
-    "accurate-segmenter": ("40000x192,12000x256", 5e-4),
-    "fast-segmenter": ("110000x192,60000x256", 1.2e-3),
+# Both segmenters go on, now both with pseudo-labels: samples, sizes and highest learning rate of each run.
+LATER = {
+    "accurate-segmenter": (("40000x192,12000x256", 5e-4), ("11000x256", 2.5e-4), ("52000x256", 4e-4)),
+    "fast-segmenter": (("110000x192,60000x256", 1.2e-3), ("38000x256", 6e-4), ("90000x256", 8e-4)),
 }
 
 
@@ -64,16 +64,19 @@ def main() -> None:
         (labels / "done").touch()
     soft = ("--labels", labels) if labels.exists() else ()
     train("fast-segmenter", *soft, "--start", teacher)
-    for network, (phases, rate) in SECOND.items():
-        schedule = ("--phases", phases, "--lr", rate, "--seed", 3)
-        train(network, *soft, "--start", args.out / network, *schedule, run=f"{network}-2")
+    last = {network: network for network in LATER}
+    for network, trainings in LATER.items():
+        for i, (phases, rate) in enumerate(trainings, 2):
+            schedule = ("--phases", phases, "--lr", rate, "--seed", i + 1)
+            train(network, *soft, "--start", args.out / last[network], *schedule, run=f"{network}-{i}")
+            last[network] = f"{network}-{i}"
 
     peer = ("--peer", args.selfie, "--robustness") if args.selfie else ()
     runs = {
         ("accurate", "detector"): "accurate-detector",
-        ("accurate", "segmenter"): "accurate-segmenter-2",
+        ("accurate", "segmenter"): last["accurate-segmenter"],
         ("fast", "detector"): "accurate-detector",
-        ("fast", "segmenter"): "fast-segmenter-2",
+        ("fast", "segmenter"): last["fast-segmenter"],
     }
     for (model, part), run in runs.items():
         weights = args.out / "weights" / model
