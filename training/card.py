@@ -31,7 +31,7 @@ OUTPUT = {
     DETECTOR: "a cell of {stride} x {stride} input pixels, in two tensors: score 0-1 (the IoU its box is "
     "expected to have with a person); and the logarithms of the distances, in {unit:g} input pixels, "
     "from the cell's centre to the box's left, top, right and bottom edge; a frame shows people if a score "
-    "reaches {score_threshold}, and then all finds from {companion_threshold} on count",
+    "reaches {score_threshold}, and then all finds from {companion_threshold} on count{doubt}",
     SEGMENTER: "probability 0-1 that the pixel shows a person, a cell of {stride} x {stride} input pixels, "
     "row by row",
 }
@@ -121,13 +121,17 @@ def card(model: str, name: str, sources: str, scores: str) -> str:
         "unit": spec.unit,
         "score_threshold": spec.score_threshold,
         "companion_threshold": spec.companion_threshold,
+        "doubt": "; the best has to reach it still when what the segmenter marks of it is unsure, "
+        f"for which up to {spec.doubt_weight} is taken off"
+        if spec.doubt_weight
+        else "",
     }
     recipe = json.loads((WEIGHTS / model / f"{name}.json").read_text(encoding="utf-8"))["recipe"]
     phases = ", then ".join(
         f"{int(n):,} samples at {size} x {size}"
         for n, size in (phase.split("x") for phase in recipe["phases"].split(","))
     )
-    earlier = "from the version before, " if recipe["start"].endswith("segmenter") else ""
+    earlier = "from the version before, " if "segmenter" in recipe["start"] else ""
     files = "\n".join(
         f"| for {s.runtime} | `{s.path.name}`, {s.path.stat().st_size:,} bytes, {s.precision}, "
         f"sha256 `{s.sha256}` |"

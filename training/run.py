@@ -18,7 +18,7 @@ from pathlib import Path
 # Both segmenters go on, now both with pseudo-labels: samples, sizes and highest learning rate of each run.
 LATER = {
     "accurate-segmenter": (("40000x192,12000x256", 5e-4), ("11000x256", 2.5e-4), ("52000x256", 4e-4)),
-    "fast-segmenter": (("110000x192,60000x256", 1.2e-3), ("38000x256", 6e-4), ("90000x256", 8e-4)),
+    "fast-segmenter": (("110000x192,60000x256", 1.2e-3), ("38000x256", 6e-4), ("64000x256", 8e-4)),
 }
 
 
