@@ -2,8 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from upperbodyseg import DetectedPerson
 from upperbodyseg.geometry import letterbox_geometry
-from upperbodyseg.postprocess.detections import MAX_PERSONS, decode_detections, non_maximum_suppression
+from upperbodyseg.postprocess.detections import (
+    MAX_PERSONS,
+    decode_detections,
+    distinct_persons,
+    non_maximum_suppression,
+)
 
 FRAME = (360, 640)
 UNIT = 16.0
@@ -67,3 +73,12 @@ def test_a_certain_person_lowers_the_bar_for_the_others() -> None:
 def test_no_more_than_so_many_people_are_reported() -> None:
     grid = output(*((r, c, 0.6, 3.0, 3.0, 3.0, 3.0) for r in range(6, 18) for c in range(24)))
     assert len(decode_detections(grid, 8, UNIT, FIT, FRAME, 0.3, 0.3)) == MAX_PERSONS
+
+
+def test_boxes_inside_each_other_are_one_person() -> None:
+    whole = DetectedPerson((10.0, 10.0, 110.0, 210.0), 0.8)
+    head = DetectedPerson((30.0, 5.0, 90.0, 80.0), 0.5)
+    neighbour = DetectedPerson((90.0, 10.0, 200.0, 210.0), 0.3)
+    assert distinct_persons([neighbour, head, whole]) == (whole, neighbour)
+    assert distinct_persons([head, DetectedPerson(whole.box, 0.4)]) == (head,)
+    assert distinct_persons([]) == ()

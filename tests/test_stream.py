@@ -316,6 +316,12 @@ def test_a_doubtful_newcomer_counts_only_beside_somebody_certain() -> None:
     assert stream.follow([certain, doubtful])[0] == [True, True]
     # Who is followed already may become as doubtful as the light makes it.
     assert stream.follow([doubtful, doubtful])[0] == [True, True]
+    # The weakest, of which the segmenter is unsure, do not count beside anybody.
+    weak = DetectedPerson(one.box, 0.35)
+    stream = Stream()
+    stream.begin(frame)
+    stream.check([other, weak], 0.5, 0.3, 0.3)
+    assert stream.follow([certain, doubtful])[0] == [True, False]
 
 
 # --- smoothing ---
@@ -424,7 +430,7 @@ def test_a_stream_allocates_no_array_of_the_frames_size(
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 0.6 * height * width
+    assert peak < 0.8 * height * width
 
 
 def test_own_masks_are_not_reused(stream: UpperBodySegmenter, webcam: U8, room: U8) -> None:

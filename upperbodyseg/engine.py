@@ -6,7 +6,6 @@ import enum
 import os
 import threading
 import weakref
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -21,8 +20,8 @@ from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.geometry import Region
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, choose_runtime
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
-from upperbodyseg.postprocess.agreement import best_score, confirm_persons
-from upperbodyseg.postprocess.detections import decode_detections
+from upperbodyseg.postprocess.agreement import KEPT_SCORE, best_score, confirm_persons
+from upperbodyseg.postprocess.detections import decode_detections, distinct_persons
 from upperbodyseg.postprocess.mask import (
     Part,
     cells_to_pixels,
@@ -289,13 +288,14 @@ class _Work:
         for region, members in group_persons(found, (self.frame.height, self.frame.width)):
             bgr, mask = self.segment(region)
             seen = confirm_persons(members, region, mask)
-            if seen:
+            score = best_score(seen, region, mask, self.doubt_weight)
+            if seen and score >= KEPT_SCORE * self.companion_threshold:
                 parts.append(Part(region, mask, self.guide(region, bgr, len(parts))))
                 confirmed += seen
-                best = max(best, best_score(seen, region, mask, self.doubt_weight))
+                best = max(best, score)
         if best < self.score_threshold:
             return [], ()
-        return parts, _best_first(confirmed)
+        return parts, distinct_persons(confirmed)
 
     def segment_stream(self) -> tuple[list[Part], tuple[DetectedPerson, ...]]:
         try:
@@ -328,7 +328,7 @@ class _Work:
                 calm = track.smoother.smooth(bgr, mask, region) if self.options.temporal_smoothing else mask
                 parts.append(Part(region, calm, self.guide(region, bgr, len(parts))))
         self.clock.lap("postprocess")
-        return parts, _best_first(person for track in stream.tracks for person in track.persons)
+        return parts, distinct_persons(person for track in stream.tracks for person in track.persons)
 
     def detect(self, score_threshold: float, companion_threshold: float) -> tuple[DetectedPerson, ...]:
         spec = self.detector.spec
@@ -365,10 +365,6 @@ class _Work:
             return None
         grey: NDArray[np.uint8] = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
         return Guide(grey, *self.frame.read_luma(region, self.buffers, f"luma {part}"))
-
-
-def _best_first(persons: Iterable[DetectedPerson]) -> tuple[DetectedPerson, ...]:
-    return tuple(sorted(persons, key=lambda p: -p.score))
 
 
 def _mask_memory(frame: Frame, out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:

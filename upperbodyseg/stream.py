@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Region
-from upperbodyseg.postprocess.agreement import best_score, confirm_persons
+from upperbodyseg.postprocess.agreement import KEPT_SCORE, best_score, confirm_persons
 from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.regions import MAX_REGIONS, group_persons, region_around
@@ -145,7 +145,7 @@ class Stream:
         self._age = 0  # frames since the last check
         self._due = self._cut = True
         self._checked = False
-        self._required, self._doubt_weight = 0.0, 0.0
+        self._required = self._kept = self._doubt_weight = 0.0
 
     def begin(self, frame: Frame) -> bool:
         """Look at a new frame; whether the detector is to check it.
@@ -179,8 +179,9 @@ class Stream:
             found: best first, down to :data:`WEAK_SCORE` of the lower threshold; a weak find only
                 confirms who is followed already.
             score_threshold, companion_threshold: see :func:`decode_detections`.
-            doubt_weight: see :func:`best_score`; where nobody is followed yet, the best newcomer must
-                reach ``score_threshold`` after the segmenter's doubts, too.
+            doubt_weight: see :func:`best_score`; after the segmenter's doubts, too, a newcomer must keep
+                :data:`KEPT_SCORE` of ``companion_threshold`` and, where nobody is followed yet, the best one
+                reach ``score_threshold``.
         """
         assert self._key is not None
         size = self._key[:2]
@@ -209,7 +210,8 @@ class Stream:
             if not (given_up or covered) and len(self.tracks) < MAX_REGIONS:
                 track.extent = None
                 self.tracks.append(track)
-        self._required, self._doubt_weight = score_threshold, doubt_weight
+        self._required, self._kept = score_threshold, KEPT_SCORE * companion_threshold
+        self._doubt_weight = doubt_weight
         self._age, self._due, self._cut, self._checked = 0, False, False, True
 
     def follow(self, masks: Sequence[NDArray[np.uint8]]) -> tuple[list[bool], bool]:
@@ -222,18 +224,19 @@ class Stream:
         assert self._key is not None
         size = self._key[:2]
         shown, lost = [], False
+        scores = []
         for track, mask in zip(self.tracks, masks, strict=True):
+            score = 1.0
             if track.new:
                 track.persons = confirm_persons(track.persons, track.region, mask)
-        certain = any(
-            not track.new
-            or best_score(track.persons, track.region, mask, self._doubt_weight) >= self._required
-            for track, mask in zip(self.tracks, masks, strict=True)
-        )
-        for track, mask in zip(self.tracks, masks, strict=True):
+                score = best_score(track.persons, track.region, mask, self._doubt_weight)
+            scores.append(score)
+        certain = any(score >= self._required for score in scores)
+        for track, mask, score in zip(self.tracks, masks, scores, strict=True):
             extent = _extent(mask, track.region, size)
             if track.new:
-                shown.append(extent is not None and bool(track.persons) and certain)
+                kept = bool(track.persons) and score >= self._kept
+                shown.append(extent is not None and kept and certain)
             else:
                 shown.append(extent is not None)
                 lost = lost or extent is None

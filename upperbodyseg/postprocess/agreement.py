@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from upperbodyseg.geometry import Region
 from upperbodyseg.types import DetectedPerson
 
-__all__ = ["CERTAIN_LEVEL", "MIN_COVERAGE", "best_score", "confirm_persons", "coverage", "doubt"]
+__all__ = [
+    "CERTAIN_LEVEL",
+    "KEPT_SCORE",
+    "MIN_COVERAGE",
+    "best_score",
+    "confirm_persons",
+    "coverage",
+    "doubt",
+]
 
 MIN_COVERAGE = 0.2
 """Share of a person's box that the segmenter has to mark as person. A thin person who spreads the
@@ -19,6 +27,10 @@ arms fills a quarter of the box; a chair that the detector took for somebody, ne
 CERTAIN_LEVEL = 240
 """From this value of the mask on the segmenter is certain. Inside a person it is but for the edge;
 what it halfheartedly takes for one stays below."""
+
+KEPT_SCORE = 0.6
+"""Share of the threshold for companions that the best find of a region must keep after the segmenter's
+doubts, however certain it is of somebody elsewhere: what lies on the table beside a person is no person."""
 
 Box = tuple[float, float, float, float]
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Letterbox
 from upperbodyseg.types import DetectedPerson
 
-__all__ = ["NMS_IOU", "decode_detections", "non_maximum_suppression"]
+__all__ = ["NMS_IOU", "SAME_PERSON", "decode_detections", "distinct_persons", "non_maximum_suppression"]
 
 NMS_IOU = 0.6
 """Of two boxes that overlap by more than this IoU only the better one is kept."""
+
+SAME_PERSON = 0.7
+"""Of two boxes of which the smaller lies inside the other by more than this share, both are taken for one
+person's: head and shoulders inside the whole, say."""
 
 MAX_PERSONS = 32
 """Most people reported in one frame, the best ones: bounds the time that a frame can take."""
@@ -99,3 +105,24 @@ def decode_detections(
         )
         for i in non_maximum_suppression(boxes, scores, NMS_IOU, MAX_PERSONS)
     )
+
+
+def distinct_persons(persons: Iterable[DetectedPerson]) -> tuple[DetectedPerson, ...]:
+    """One find a person, best first.
+
+    All finds are wanted for the regions, since together they reach round a person more surely than the best
+    alone; who asks where the people are wants each one once.
+    """
+    distinct: list[DetectedPerson] = []
+    for person in sorted(persons, key=lambda p: -p.score):
+        if all(_share_inside(person.box, other.box) <= SAME_PERSON for other in distinct):
+            distinct.append(person)
+    return tuple(distinct)
+
+
+def _share_inside(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    """How much of the smaller box lies inside the larger one."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    smaller = min((b[2] - b[0]) * (b[3] - b[1]) for b in (one, other))
+    return max(width, 0.0) * max(height, 0.0) / smaller if smaller else 1.0
