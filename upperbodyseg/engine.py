@@ -49,7 +49,7 @@ class SegmenterOptions:
     """Settings of an engine; the defaults need no thought.
 
     Attributes:
-        model: "accurate", or "fast", with which a frame takes a fifth to a third of the time and is cut
+        model: "accurate", or "fast", with which a frame takes a third to half of the time and is cut
             more roughly.
         num_threads: threads of one inference, 1 to 256.
         runtime: "ai-edge-litert", "tflite-runtime", or "auto" for the first of the two that is

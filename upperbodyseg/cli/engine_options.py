@@ -17,7 +17,7 @@ def add_engine_options(parser: argparse.ArgumentParser, *, max_pixels: bool = Fa
         "--model",
         choices=MODELS,
         default=MODELS[0],
-        help="'fast' takes a fifth to a third of the time and cuts more roughly (default: %(default)s)",
+        help="'fast' takes a third to half of the time and cuts more roughly (default: %(default)s)",
     )
     parser.add_argument(
         "--threads", type=int, default=1, metavar="N", help="threads of one inference (default: %(default)s)"
