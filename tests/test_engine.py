@@ -26,6 +26,8 @@ from upperbodyseg import (
     UpperBodySegmenter,
     segment,
 )
+from upperbodyseg.models.interpreter import RUNTIMES, available_runtimes
+from upperbodyseg.models.spec import MODELS
 
 U8 = NDArray[np.uint8]
 
@@ -86,6 +88,19 @@ def test_the_fast_model_finds_the_same_person(portrait: U8, runtime: str) -> Non
     with UpperBodySegmenter(SegmenterOptions(model="fast", runtime=runtime)) as engine:
         mask = engine.process(bgr_frame(portrait)).mask
     assert iou(mask, segment(portrait)) > 0.9
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_score_says_the_same_in_int8_and_in_float(model: str, portrait: U8) -> None:
+    if not set(RUNTIMES) <= set(available_runtimes()):
+        pytest.skip("needs both runtimes: one runs the int8 files, the other the float ones")
+    scores = []
+    for runtime in RUNTIMES:
+        with UpperBodySegmenter(SegmenterOptions(model=model, runtime=runtime)) as engine:
+            (person,) = engine.process(bgr_frame(portrait)).persons
+            scores.append(person.score)
+    assert min(scores) > 0.55
+    assert max(scores) - min(scores) < 0.05
 
 
 @pytest.mark.parametrize("padding", [0, 12])

@@ -128,6 +128,7 @@ def test_each_of_several_people_is_refined_by_their_own_part_of_the_frame(
             return engine.process(FrameInput(view, 0, ImageType.BGR_888, is_still)).mask
 
     both = mask(frame)
-    # Seen alone they have other regions by a pixel or two, since the detector sees another frame.
-    assert cv2.absdiff(both[:, :640], mask(one)[:, :640]).mean() < 1.5
-    assert cv2.absdiff(both[:, 640:], mask(other)[:, 640:]).mean() < 1.5
+    # Seen alone they have regions other by a few pixels, since the detector sees another frame. Refined by
+    # the other one they would differ by 3.1.
+    assert cv2.absdiff(both[:, :640], mask(one)[:, :640]).mean() < 2.4
+    assert cv2.absdiff(both[:, 640:], mask(other)[:, 640:]).mean() < 2.4
