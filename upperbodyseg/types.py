@@ -452,8 +452,8 @@ class SegmentationOutput:
         segmentation_mask: one channel, the frame's width and height: 255 person, 0 background,
             1-254 soft edge. Owned by whoever holds the output and never reused by the engine; where
             ``out`` was given to it, a view of that.
-        persons: the people found, best first, 32 at most; empty when nobody is in the frame. In a stream
-            those of the detector's last check, with the boxes they had then.
+        persons: the people found, each once, best first, 32 at most; empty when nobody is in the frame. In
+            a stream those of the detector's last check, with the boxes they had then.
         timings_ms: milliseconds a stage: ``preprocess``, ``detection``, ``segmentation``,
             ``postprocess`` and their ``total``.
     """
