@@ -304,13 +304,18 @@ def markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Print the report."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to measure, and on which pictures."""
     parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv")
     parser.add_argument("--runtime", default="auto")
     parser.add_argument("--model", default=MODELS[0], choices=MODELS)
     parser.add_argument("--models", type=Path, help="folder with other weights")
+
+
+def main() -> None:
+    """Print the report."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    add_arguments(parser)
     parser.add_argument("--score-threshold", type=float)
     parser.add_argument("--peer", type=Path, help="selfie_segmentation.tflite, to score beside ours")
     parser.add_argument("--robustness", action="store_true", help="also on pictures made worse")

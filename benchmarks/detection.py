@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy import SETS, count_found, held_out_backgrounds, large_people, read_val
+from benchmarks.accuracy import SETS, add_arguments, count_found, held_out_backgrounds, large_people, read_val
 from upperbodyseg import ImageBuffer, ImageType
 from upperbodyseg.geometry import Letterbox
 from upperbodyseg.models.interpreter import Interpreter, choose_runtime
-from upperbodyseg.models.spec import DETECTOR, MODELS, WEIGHTS, ModelSpec, load_spec, load_weights
+from upperbodyseg.models.spec import DETECTOR, WEIGHTS, ModelSpec, load_spec, load_weights
 from upperbodyseg.postprocess.detections import decode_detections
 from upperbodyseg.preprocess.letterbox import letterbox
 from upperbodyseg.preprocess.pixel_format import open_frame
@@ -49,9 +49,12 @@ def measure(data: Path, spec: ModelSpec) -> list[str]:
     outputs = [run(interpreter, spec, p.bgr) for p in labelled]
     rooms = []
     for file, held_out in held_out_backgrounds(data):
-        bgr = cv2.imread(str(data / file), cv2.IMREAD_COLOR) if held_out else None
-        if bgr is not None:
-            rooms.append(float(run(interpreter, spec, bgr).cells[..., 0].max()))  # type: ignore[arg-type]
+        if not held_out:
+            continue
+        bgr = cv2.imread(str(data / file), cv2.IMREAD_COLOR)
+        if bgr is None:
+            raise SystemExit(f"can't read {data / file}")
+        rooms.append(float(run(interpreter, spec, bgr).cells[..., 0].max()))  # type: ignore[arg-type]
     rooms.sort()
     rows = []
     for share in FALSE_FINDS:
@@ -72,10 +75,7 @@ def measure(data: Path, spec: ModelSpec) -> list[str]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv")
-    parser.add_argument("--runtime", default="auto")
-    parser.add_argument("--model", default=MODELS[0], choices=MODELS)
-    parser.add_argument("--models", type=Path, help="folder with other weights")
+    add_arguments(parser)
     args = parser.parse_args()
     spec = load_spec(DETECTOR, choose_runtime(args.runtime), args.models or WEIGHTS / args.model)
     print(

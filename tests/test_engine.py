@@ -62,9 +62,8 @@ def test_a_person_is_cut_out_of_a_photograph(runtime_engine: UpperBodySegmenter,
     # Hair, face, chest and arm are hers for certain; wall, flag and rocket are not.
     for x, y in ((205, 40), (200, 110), (190, 300), (80, 350)):
         assert mask[y, x] == 255, (x, y)
-    for x, y in ((10, 30), (40, 150), (330, 20)):
+    for x, y in ((10, 30), (40, 150), (330, 20), (370, 150)):
         assert mask[y, x] < 32, (x, y)
-    assert mask[150, 370] < 64  # the rocket's side, the hardest of it
     assert 0.35 < (mask >= 128).mean() < 0.65
     soft = ((mask > 0) & (mask < 255)).mean()
     assert 0 < soft < 0.15
@@ -73,7 +72,7 @@ def test_a_person_is_cut_out_of_a_photograph(runtime_engine: UpperBodySegmenter,
     assert 0 <= x0 < 80
     assert 0 <= y0 < 40
     assert 300 < x1 <= 420
-    assert 350 < y1 <= 400
+    assert 380 < y1 <= 400
     assert 0.5 < person.score <= 1
 
 
