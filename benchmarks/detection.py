@@ -20,7 +20,7 @@ from upperbodyseg import ImageBuffer, ImageType
 from upperbodyseg.geometry import Letterbox
 from upperbodyseg.models.interpreter import Interpreter, choose_runtime
 from upperbodyseg.models.spec import DETECTOR, WEIGHTS, ModelSpec, load_spec, load_weights
-from upperbodyseg.postprocess.detections import decode_detections
+from upperbodyseg.postprocess.detections import Thresholds, decode_detections
 from upperbodyseg.preprocess.letterbox import letterbox
 from upperbodyseg.preprocess.pixel_format import open_frame
 
@@ -54,15 +54,17 @@ def measure(data: Path, spec: ModelSpec) -> list[str]:
         bgr = cv2.imread(str(data / file), cv2.IMREAD_COLOR)
         if bgr is None:
             raise SystemExit(f"can't read {data / file}")
-        rooms.append(float(run(interpreter, spec, bgr).cells[..., 0].max()))  # type: ignore[arg-type]
+        output = run(interpreter, spec, bgr)  # type: ignore[arg-type]
+        persons = decode_detections(output.cells, spec.stride, spec.unit, *output[1:])
+        rooms.append(max((p.score for p in persons), default=0.0))
     rooms.sort()
     rows = []
     for share in FALSE_FINDS:
         threshold = rooms[int(len(rooms) * (1 - share))]
         found = people = alone = 0
         for picture, output in zip(labelled, outputs, strict=True):
-            thresholds = (threshold, COMPANION * threshold)
-            persons = decode_detections(output.cells, spec.stride, spec.unit, *output[1:], *thresholds)
+            finds = decode_detections(output.cells, spec.stride, spec.unit, *output[1:])
+            persons = Thresholds(threshold, COMPANION * threshold).passing(finds)
             large = large_people(picture)
             found, people = found + count_found(large, persons), people + len(large)
             alone += SETS["COCO val, upper bodies"](picture) and not persons

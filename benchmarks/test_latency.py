@@ -93,8 +93,7 @@ def test_decode(benchmark: BenchmarkFixture) -> None:
     frame = open_frame(ImageBuffer.view(webcam_picture(720, 1280)), ImageType.BGR_888, 10**8)
     square, fit = letterbox(frame, spec.input_shape[1])
     output = Interpreter(spec, load_weights(spec)).run(square)
-    thresholds = (spec.score_threshold, spec.companion_threshold)
-    found = benchmark(decode_detections, output, spec.stride, spec.unit, fit, (720, 1280), *thresholds)
+    found = benchmark(decode_detections, output, spec.stride, spec.unit, fit, (720, 1280))
     assert found
 
 

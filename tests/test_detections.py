@@ -6,9 +6,11 @@ from upperbodyseg import DetectedPerson
 from upperbodyseg.geometry import letterbox_geometry
 from upperbodyseg.postprocess.detections import (
     MAX_PERSONS,
+    Thresholds,
     decode_detections,
     distinct_persons,
     non_maximum_suppression,
+    support,
 )
 
 FRAME = (360, 640)
@@ -16,43 +18,65 @@ UNIT = 16.0
 FIT = letterbox_geometry(FRAME, 192)  # 192 x 108, 42 rows down
 
 
-def output(*cells: tuple[int, int, float, float, float, float, float]) -> np.ndarray:
-    """Cells given with their distances in pixels; a logarithm of 0 stands for 16."""
-    grid = np.zeros((24, 24, 5), np.float32)
+def output(*cells: tuple[int, int, float, float, float, float, float], person: float = 1.0) -> np.ndarray:
+    """Cells given with their distances in pixels; a logarithm of 0 stands for 16. The coarse mask shows a
+    person everywhere, unless said otherwise."""
+    grid = np.zeros((24, 24, 6), np.float32)
+    grid[..., 1] = person
     for row, column, score, *distances in cells:
-        grid[row, column] = score, *np.log(np.array(distances) / UNIT)
+        grid[row, column, 0] = score
+        grid[row, column, 2:] = np.log(np.array(distances) / UNIT)
     return grid
 
 
-def test_no_cell_above_the_threshold_is_nobody() -> None:
-    assert decode_detections(output((3, 3, 0.2, 5, 5, 5, 5)), 8, UNIT, FIT, FRAME, 0.3, 0.3) == ()
+def decode(grid: np.ndarray) -> tuple[DetectedPerson, ...]:
+    return decode_detections(grid, 8, UNIT, FIT, FRAME)
+
+
+def test_cells_that_see_nothing_are_nobody() -> None:
+    assert decode(output()) == ()
+    assert decode(output((3, 3, 0.05, 5, 5, 5, 5))) == ()
 
 
 def test_a_cell_becomes_a_box_in_frame_pixels() -> None:
     # The cell's centre is (100, 92) in the square, (333.3, 166.7) in the frame.
-    (person,) = decode_detections(output((11, 12, 0.9, 30, 20, 40, 30)), 8, UNIT, FIT, FRAME, 0.3, 0.3)
+    (person,) = decode(output((11, 12, 0.9, 30, 20, 40, 30)))
     np.testing.assert_allclose(person.box, [233.33, 100, 466.67, 266.67], atol=0.1)
-    assert person.score == np.float32(0.9)
+
+
+def test_a_score_is_worth_less_where_the_mask_shows_nobody() -> None:
+    cell = (11, 12, 0.8, 30, 20, 40, 30)
+    scores = [decode(output(cell, person=p))[0].score for p in (1.0, 0.5, 0.0)]
+    np.testing.assert_allclose(scores, [0.86, 0.71, 0.56], atol=1e-6)
+
+
+def test_support_is_what_a_fifth_of_the_box_exceeds() -> None:
+    mask = np.zeros((24, 24), np.float32)
+    mask[10:20, 4:7] = 0.9  # three of ten columns
+    assert support(mask, np.array([2, 10, 12, 20])) == np.float32(0.9)
+    assert support(mask, np.array([5.6, 10, 15.6, 20])) == 0  # one of ten
+    # Boxes past the mask are cut to it; one thinner than a cell asks the cell that it is in.
+    assert support(mask, np.array([-9, 10, 10, 40])) == np.float32(0.9)
+    assert support(mask, np.array([5.1, 12.1, 5.2, 12.2])) == np.float32(0.9)
+    assert support(mask, np.array([30, 30, 40, 40])) == 0
 
 
 def test_boxes_are_cut_to_the_frame_and_those_outside_dropped() -> None:
-    found = decode_detections(
-        output((11, 12, 0.9, 300, 300, 300, 300), (0, 0, 0.8, 3, 3, 3, 3)), 8, UNIT, FIT, FRAME, 0.3, 0.3
-    )
+    found = decode(output((11, 12, 0.9, 300, 300, 300, 300), (0, 0, 0.8, 3, 3, 3, 3)))
     assert [p.box for p in found] == [(0.0, 0.0, 640.0, 360.0)]
 
 
 def test_of_boxes_on_one_person_the_best_is_kept_first() -> None:
-    found = decode_detections(
-        output((11, 12, 0.6, 30, 20, 40, 30), (11, 13, 0.9, 38, 20, 32, 30), (11, 3, 0.7, 10, 10, 10, 10)),
-        8,
-        UNIT,
-        FIT,
-        FRAME,
-        0.3,
-        0.3,
+    found = decode(
+        output((11, 12, 0.6, 30, 20, 40, 30), (11, 13, 0.9, 38, 20, 32, 30), (11, 3, 0.7, 10, 10, 10, 10))
     )
-    assert [round(p.score, 2) for p in found] == [0.9, 0.7]
+    assert [round(p.score, 2) for p in found] == [0.93, 0.79]
+
+
+def test_a_certain_person_has_one_box_and_an_uncertain_one_all_of_them() -> None:
+    inside = (11, 12, 0.2, 12, 8, 12, 8)
+    assert len(decode(output((11, 13, 0.6, 38, 20, 32, 30), inside))) == 1
+    assert len(decode(output((11, 13, 0.25, 38, 20, 32, 30), inside))) == 2
 
 
 def test_suppression_keeps_boxes_that_overlap_little() -> None:
@@ -62,17 +86,27 @@ def test_suppression_keeps_boxes_that_overlap_little() -> None:
     assert non_maximum_suppression(boxes, scores, 0.5, 1) == [1]
 
 
+def find(score: float) -> DetectedPerson:
+    return DetectedPerson((0.0, 0.0, 10.0, 10.0), score)
+
+
 def test_a_certain_person_lowers_the_bar_for_the_others() -> None:
-    weak, strong = (11, 3, 0.3, 10, 10, 10, 10), (11, 12, 0.5, 30, 20, 40, 30)
-    assert decode_detections(output(weak), 8, UNIT, FIT, FRAME, 0.4, 0.25) == ()
-    found = decode_detections(output(weak, strong), 8, UNIT, FIT, FRAME, 0.4, 0.25)
-    assert [round(p.score, 2) for p in found] == [0.5, 0.3]
-    assert len(decode_detections(output(weak, strong), 8, UNIT, FIT, FRAME, 0.4, 0.35)) == 1
+    thresholds = Thresholds(0.4, 0.25)
+    assert thresholds.passing([]) == ()
+    assert thresholds.passing([find(0.3)]) == ()
+    assert thresholds.passing([find(0.5), find(0.3), find(0.2)]) == (find(0.5), find(0.3))
+    assert Thresholds(0.4, 0.35).passing([find(0.5), find(0.3)]) == (find(0.5),)
+
+
+def test_beside_a_very_certain_person_the_others_must_be_more_certain() -> None:
+    thresholds = Thresholds(0.4, 0.25, 0.5)
+    assert thresholds.passing([find(0.5), find(0.3)]) == (find(0.5), find(0.3))
+    assert thresholds.passing([find(0.8), find(0.45), find(0.3)]) == (find(0.8), find(0.45))
 
 
 def test_no_more_than_so_many_people_are_reported() -> None:
     grid = output(*((r, c, 0.6, 3.0, 3.0, 3.0, 3.0) for r in range(6, 18) for c in range(24)))
-    assert len(decode_detections(grid, 8, UNIT, FIT, FRAME, 0.3, 0.3)) == MAX_PERSONS
+    assert len(decode(grid)) == MAX_PERSONS
 
 
 def test_boxes_inside_each_other_are_one_person() -> None:

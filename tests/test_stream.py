@@ -24,6 +24,7 @@ from upperbodyseg import (
     SegmenterOptions,
     UpperBodySegmenter,
 )
+from upperbodyseg.postprocess.detections import Thresholds
 from upperbodyseg.preprocess.pixel_format import open_frame
 from upperbodyseg.stream import CHECK_EVERY, EMPTY_CHECK_EVERY, FORGIVEN_CHECKS, Stream
 
@@ -255,7 +256,7 @@ def test_the_next_frame_is_checked_when_the_mask_looks_wrong(now: U8, due: bool)
     frame = open_frame(flat, ImageType.BGR_888, 10**8)
     stream = Stream()
     assert stream.begin(frame)
-    stream.check([DetectedPerson((200.0, 100.0, 400.0, 300.0), 0.9)], 0.5, 0.3)
+    stream.check([DetectedPerson((200.0, 100.0, 400.0, 300.0), 0.9)], Thresholds(0.5, 0.3))
     stream.follow([small_mask(25, 25, 231, 231)])
     assert not stream.begin(frame)
     shown, lost = stream.follow([now])
@@ -272,7 +273,7 @@ def test_a_mask_that_keeps_to_the_edge_is_checked_once() -> None:
     for _ in range(2 * CHECK_EVERY):
         checks.append(stream.begin(frame))
         if checks[-1]:
-            stream.check([person], 0.5, 0.3)
+            stream.check([person], Thresholds(0.5, 0.3))
         stream.follow([small_mask(25, 25, 231, 256)])
     assert sum(checks) <= 3
 
@@ -283,7 +284,7 @@ def test_a_cut_is_noticed_in_a_buffer_that_is_filled_again(size: tuple[int, int]
     view = ImageBuffer.view(nv12, image_type=ImageType.NV12)
     stream = Stream()
     stream.begin(open_frame(view, ImageType.NV12, 10**8))
-    stream.check([], 0.5, 0.3)
+    stream.check([], Thresholds(0.5, 0.3))
     assert not stream.begin(open_frame(view, ImageType.NV12, 10**8))
     nv12.fill(200)
     assert stream.begin(open_frame(view, ImageType.NV12, 10**8))
@@ -299,7 +300,7 @@ def test_a_doubtful_newcomer_counts_only_beside_somebody_certain() -> None:
     def newcomers(*masks: U8) -> list[bool]:
         stream = Stream()
         stream.begin(frame)
-        stream.check([other, one][: len(masks)], 0.5, 0.3, 0.3)
+        stream.check([other, one][: len(masks)], Thresholds(0.5, 0.3), 0.3)
         return stream.follow(masks)[0]
 
     assert newcomers(doubtful) == [False]
@@ -309,10 +310,10 @@ def test_a_doubtful_newcomer_counts_only_beside_somebody_certain() -> None:
 
     stream = Stream()
     stream.begin(frame)
-    stream.check([other], 0.5, 0.3, 0.3)
+    stream.check([other], Thresholds(0.5, 0.3), 0.3)
     assert stream.follow([certain])[0] == [True]
     stream.begin(frame)
-    stream.check([other, one], 0.5, 0.3, 0.3)
+    stream.check([other, one], Thresholds(0.5, 0.3), 0.3)
     assert stream.follow([certain, doubtful])[0] == [True, True]
     # Who is followed already may become as doubtful as the light makes it.
     assert stream.follow([doubtful, doubtful])[0] == [True, True]
@@ -320,7 +321,7 @@ def test_a_doubtful_newcomer_counts_only_beside_somebody_certain() -> None:
     weak = DetectedPerson(one.box, 0.35)
     stream = Stream()
     stream.begin(frame)
-    stream.check([other, weak], 0.5, 0.3, 0.3)
+    stream.check([other, weak], Thresholds(0.5, 0.3), 0.3)
     assert stream.follow([certain, doubtful])[0] == [True, False]
 
 

@@ -34,8 +34,9 @@ CALIBRATION = 200  # pictures
 CHECK = 24  # pictures
 PRECISIONS = {"ai-edge-litert": "int8", "tflite-runtime": "float16"}
 STAYS_FLOAT = {"accurate": ".*Sequential_stem.*", "fast": None}  # of an int8 file, by the operations' names
-# Of the detectors: for the best find, for the others, and what the segmenter's doubts weigh.
-THRESHOLDS = {"accurate": (0.24, 0.22, 0.3), "fast": (0.28, 0.2, 0.1)}
+# Of the detectors: for the best find, for the others, for these as a share of the best's score, and what the
+# segmenter's doubts weigh.
+THRESHOLDS = {"accurate": (0.25, 0.2, 0.45, 0.1), "fast": (0.25, 0.25, 0.6, 0.1)}
 LIMITS = {"float16": 0.02, "int8": 0.05}  # mean difference of the first output, a probability
 
 U8 = NDArray[np.uint8]
@@ -53,16 +54,17 @@ class ExportedSegmenter(nn.Module):
 
 
 class ExportedDetector(nn.Module):
-    """NHWC BGR 0-255 in; out, a cell: score 0-1, and the distances' logarithms."""
+    """NHWC BGR 0-255 in; out, a cell: score and share of person, 0-1, and the distances' logarithms."""
 
     def __init__(self, network: AccurateDetector) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        x, _ = self.network(image.permute(0, 3, 1, 2))
-        x = x.permute(0, 2, 3, 1)
-        return x[..., :1].sigmoid(), x[..., 1:].clamp(*LOG_RANGE)
+        x, mask = self.network(image.permute(0, 3, 1, 2))
+        # Each its own sigmoid: the logits' ranges differ, and int8 has one for a tensor.
+        shares = torch.cat([x[:, :1].sigmoid(), mask.sigmoid()], 1).permute(0, 2, 3, 1)
+        return shares, x[:, 1:].permute(0, 2, 3, 1).clamp(*LOG_RANGE)
 
 
 def pictures(part: str, data: Path, size: int) -> tuple[list[U8], list[U8]]:
@@ -230,7 +232,7 @@ def main() -> None:
         "version": args.version,
         "files": files,
         "input_shape": [1, size, size, 3],
-        "output_shape": [1, size // cells, size // cells, 4 if part == "segmenter" else 5],
+        "output_shape": [1, size // cells, size // cells, 4 if part == "segmenter" else 6],
         "stride": cells,
         "parameters": parameters,
         "multiply_accumulates": multiply_accumulates(wrapped, size),
@@ -238,7 +240,7 @@ def main() -> None:
     }
     if isinstance(network, AccurateDetector):
         spec["unit"] = network.unit
-        best, companion, spec["doubt_weight"] = THRESHOLDS[model]
+        best, companion, spec["companion_share"], spec["doubt_weight"] = THRESHOLDS[model]
         spec["score_threshold"] = args.score_threshold or best
         spec["companion_threshold"] = args.companion_threshold or companion
     (folder / f"{name}.json").write_text(json.dumps(spec, indent=2) + "\n")

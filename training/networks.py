@@ -177,8 +177,8 @@ class AccurateDetector(nn.Module):
     logarithms of the distances, in units of 32 pixels, from the cell's centre to the box's
     left, top, right and bottom (the arrangement of FCOS, Tian et al. 2019).
 
-    While training, a second output, a coarse person mask ``(N, 1, H/8, W/8)``, gives the
-    features a denser signal than boxes do; the export leaves it out.
+    The second output is a coarse person mask's logits, ``(N, 1, H/8, W/8)``. It gives the features a
+    denser signal than boxes do, and tells people from things never seen better than the score does.
     """
 
     size = 192

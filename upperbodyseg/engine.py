@@ -21,7 +21,12 @@ from upperbodyseg.geometry import Region
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, choose_runtime
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
 from upperbodyseg.postprocess.agreement import KEPT_SCORE, best_score, confirm_persons
-from upperbodyseg.postprocess.detections import decode_detections, distinct_persons
+from upperbodyseg.postprocess.detections import (
+    MIN_CELL_SCORE,
+    Thresholds,
+    decode_detections,
+    distinct_persons,
+)
 from upperbodyseg.postprocess.mask import (
     Part,
     cells_to_pixels,
@@ -33,7 +38,7 @@ from upperbodyseg.postprocess.refine import Guide
 from upperbodyseg.preprocess.letterbox import letterbox
 from upperbodyseg.preprocess.pixel_format import MAX_SIDE, Frame, check_size, open_frame
 from upperbodyseg.preprocess.regions import group_persons
-from upperbodyseg.stream import WEAK_SCORE, Stream
+from upperbodyseg.stream import Stream
 from upperbodyseg.types import DetectedPerson, FrameInput, ImageBuffer, ImageType, SegmentationOutput
 
 __all__ = ["DEFAULT_BLUR_SIGMA", "SegmenterOptions", "UpperBodySegmenter", "segment"]
@@ -276,12 +281,15 @@ class _Work:
         self.frame = open_frame(frame.frame, frame.image_type, options.max_pixels)
         spec = detector.spec
         score = options.score_threshold
-        self.score_threshold = spec.score_threshold if score is None else float(score)
-        self.companion_threshold = self.score_threshold - (spec.score_threshold - spec.companion_threshold)
+        best = spec.score_threshold if score is None else float(score)
+        companion = best - (spec.score_threshold - spec.companion_threshold)
+        # Who asks for weaker finds is to see them beside stronger ones, too.
+        share = spec.companion_share * min(best / max(spec.score_threshold, 1e-6), 1.0)
+        self.thresholds = Thresholds(best, companion, share)
         self.doubt_weight = spec.doubt_weight
 
     def segment_still(self) -> tuple[list[Part], tuple[DetectedPerson, ...]]:
-        found = self.detect(self.score_threshold, self.companion_threshold)
+        found = self.thresholds.passing(self.detect())
         parts: list[Part] = []
         confirmed: list[DetectedPerson] = []
         best = 0.0
@@ -289,11 +297,11 @@ class _Work:
             bgr, mask = self.segment(region)
             seen = confirm_persons(members, region, mask)
             score = best_score(seen, region, mask, self.doubt_weight)
-            if seen and score >= KEPT_SCORE * self.companion_threshold:
+            if seen and score >= KEPT_SCORE * self.thresholds.companion:
                 parts.append(Part(region, mask, self.guide(region, bgr, len(parts))))
                 confirmed += seen
                 best = max(best, score)
-        if best < self.score_threshold:
+        if best < self.thresholds.best:
             return [], ()
         return parts, distinct_persons(confirmed)
 
@@ -309,13 +317,7 @@ class _Work:
         check = stream.begin(self.frame)
         while True:
             if check:
-                weak = WEAK_SCORE * min(self.score_threshold, self.companion_threshold)
-                stream.check(
-                    self.detect(weak, weak),
-                    self.score_threshold,
-                    self.companion_threshold,
-                    self.doubt_weight,
-                )
+                stream.check(self.detect(), self.thresholds, self.doubt_weight)
             tracks = list(stream.tracks)
             regions = [track.region for track in tracks]
             pictures = [self.segment(region) for region in regions]
@@ -330,7 +332,7 @@ class _Work:
         self.clock.lap("postprocess")
         return parts, distinct_persons(person for track in stream.tracks for person in track.persons)
 
-    def detect(self, score_threshold: float, companion_threshold: float) -> tuple[DetectedPerson, ...]:
+    def detect(self) -> tuple[DetectedPerson, ...]:
         spec = self.detector.spec
         square, fit = letterbox(self.frame, spec.input_shape[1], self.buffers)
         self.clock.lap("preprocess")
@@ -341,8 +343,7 @@ class _Work:
             spec.unit,
             fit,
             (self.frame.height, self.frame.width),
-            score_threshold,
-            companion_threshold,
+            min(MIN_CELL_SCORE, self.thresholds.lowest),
         )
         self.clock.lap("detection")
         return persons

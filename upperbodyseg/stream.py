@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Region
 from upperbodyseg.postprocess.agreement import KEPT_SCORE, best_score, confirm_persons
+from upperbodyseg.postprocess.detections import Thresholds
 from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.regions import MAX_REGIONS, group_persons, region_around
@@ -169,24 +170,23 @@ class Stream:
     def check(
         self,
         found: Sequence[DetectedPerson],
-        score_threshold: float,
-        companion_threshold: float,
+        thresholds: Thresholds,
         doubt_weight: float = 0.0,
     ) -> None:
         """Bring the tracks in line with what the detector finds in this frame.
 
         Args:
-            found: best first, down to :data:`WEAK_SCORE` of the lower threshold; a weak find only
+            found: best first. One that reaches but :data:`WEAK_SCORE` of the lower threshold only
                 confirms who is followed already.
-            score_threshold, companion_threshold: see :func:`decode_detections`.
+            thresholds: which of them count by themselves.
             doubt_weight: see :func:`best_score`; after the segmenter's doubts, too, a newcomer must keep
-                :data:`KEPT_SCORE` of ``companion_threshold`` and, where nobody is followed yet, the best one
-                reach ``score_threshold``.
+                :data:`KEPT_SCORE` of the threshold for companions and, where nobody is followed yet, the best
+                one reach its own.
         """
         assert self._key is not None
         size = self._key[:2]
-        certain = bool(found) and found[0].score >= score_threshold
-        persons = [p for p in found if certain and p.score >= companion_threshold]
+        persons = thresholds.passing(found)
+        found = [p for p in found if p.score >= WEAK_SCORE * thresholds.lowest]
         old, self.tracks = self.tracks, []
         if self._cut:
             for track in old:
@@ -210,7 +210,7 @@ class Stream:
             if not (given_up or covered) and len(self.tracks) < MAX_REGIONS:
                 track.extent = None
                 self.tracks.append(track)
-        self._required, self._kept = score_threshold, KEPT_SCORE * companion_threshold
+        self._required, self._kept = thresholds.best, KEPT_SCORE * thresholds.companion
         self._doubt_weight = doubt_weight
         self._age, self._due, self._cut, self._checked = 0, False, False, True
 

@@ -111,7 +111,7 @@ class Interpreter:
             outputs: list[Any] = self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as exc:
             raise ModelFormatError(f"{self.runtime} can't load the model {spec.name}: {exc}") from exc
-        # A detector's score and distances are outputs of their own, as int8 gives each one scale.
+        # A detector's shares and distances are outputs of their own, as int8 gives each one scale.
         outputs = sorted(outputs, key=lambda t: int(t["shape"][-1]))
         found = [tuple(map(int, t["shape"])) for t in (*inputs, *outputs)]
         *rest, channels = spec.output_shape

@@ -41,6 +41,7 @@ class ModelSpec:
         unit: input pixels that a logarithmic distance of 0 stands for (detector).
         score_threshold: score that the best find must reach (detector).
         companion_threshold: score that suffices for the others once it does (detector).
+        companion_share: share of the best find's score that they must reach, too (detector).
         doubt_weight: by how much a segmenter in full doubt lowers a find's score (detector).
     """
 
@@ -57,6 +58,7 @@ class ModelSpec:
     unit: float = 1.0
     score_threshold: float = 0.5
     companion_threshold: float = 0.5
+    companion_share: float = 0.0
     doubt_weight: float = 0.0
 
 
@@ -92,6 +94,7 @@ def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> Mo
             unit=float(fields.get("unit", 1)),
             score_threshold=float(fields.get("score_threshold", 0.5)),
             companion_threshold=float(fields.get("companion_threshold", fields.get("score_threshold", 0.5))),
+            companion_share=float(fields.get("companion_share", 0)),
             doubt_weight=float(fields.get("doubt_weight", 0)),
         )
     except FileNotFoundError as exc:
@@ -109,13 +112,14 @@ def _makes_sense(spec: ModelSpec, name: str) -> bool:
     if spec.name != name or len(spec.input_shape) != 4 or spec.stride < 1:
         return False
     batch, height, width, channels = spec.input_shape
-    outputs = 5 if name == DETECTOR else spec.stride**2
+    outputs = 6 if name == DETECTOR else spec.stride**2
     return (
         (batch, channels) == (1, 3)
         and height == width
         and spec.output_shape == (1, height // spec.stride, width // spec.stride, outputs)
         and spec.unit > 0
         and 0 <= spec.companion_threshold <= spec.score_threshold <= 1
+        and 0 <= spec.companion_share <= 1
         and 0 <= spec.doubt_weight <= 1
     )
 
