@@ -10,8 +10,20 @@ import cv2
 import numpy as np
 import pytest
 
-from training.data import MAX_BOXES, Library, background_files, load_library, samples
+from training.data import (
+    MAX_BOXES,
+    TEACHER_ALONE,
+    Library,
+    Scene,
+    SceneMaker,
+    background_files,
+    load_library,
+    samples,
+    segmenter_sample,
+)
 from training.pack import pack
+from training.teachers import DetectorTeacher, SegmenterTeacher
+from upperbodyseg.models.spec import WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +137,84 @@ def test_detector_samples_box_what_their_mask_shows(library: Library) -> None:
         assert not (person & ~inside).any()
         some = some or len(real) > 1
     assert some
+
+
+def test_parts_of_photos_without_people_show_nobody() -> None:
+    bgr = np.zeros((200, 300, 3), np.uint8)
+    bgr[60:, 100:220] = 255
+    alpha = bgr[..., 0].copy()
+    ignore = np.zeros(alpha.shape, bool)
+    ignore[:, 280:] = True
+    bgr[ignore] = 128
+    library = Library()
+    library.people["coco"].append(
+        Scene(bgr, alpha, np.array([[100, 60, 220, 200]], np.float32), ignore=ignore)
+    )
+    library.backgrounds["houses"].append(np.full((90, 120, 3), 7, np.uint8))
+    maker = SceneMaker(library, np.random.default_rng(1))
+    scenes = [maker.empty() for _ in range(60)]
+    assert {int(scene.bgr.max()) for scene in scenes} == {0, 7}
+    assert not any(scene.alpha.any() or len(scene.boxes) for scene in scenes)
+
+
+def test_a_mosaic_keeps_every_scenes_people(library: Library) -> None:
+    maker = SceneMaker(library, np.random.default_rng(1))
+    (person,) = library.people["picsart"]
+    tiles = set()
+    for _ in range(12):
+        scene = maker.mosaic(lambda: person)
+        n = scene.alpha.size // 240**2
+        tiles.add(n)
+        assert len(scene.boxes) == n
+        for x0, y0, x1, y1 in scene.boxes.round().astype(int):
+            inside = scene.alpha[y0:y1, x0:x1]
+            assert (inside > 0).mean() == pytest.approx(np.pi / 4, abs=0.05)  # the disc in its box
+    assert tiles == {2, 4}
+
+
+def test_a_segmenters_teacher_has_half_a_say_and_all_of_it_where_the_label_is_silent(
+    library: Library,
+) -> None:
+    seen = []
+
+    def teacher(bgr: np.ndarray) -> np.ndarray:
+        seen.append(bgr)
+        return np.full(bgr.shape[:2], 200, np.uint8)
+
+    silent = 0
+    for seed in range(40):
+        _, label, known = segmenter_sample(SceneMaker(library, np.random.default_rng(seed)), 64)
+        maker = SceneMaker(library, np.random.default_rng(seed))
+        bgr, alpha, weight = segmenter_sample(maker, 64, teacher)  # type: ignore[arg-type]
+        assert bgr.shape == seen[-1].shape == (64, 64, 3)
+        np.testing.assert_array_equal(alpha[known == 0], 200)
+        np.testing.assert_array_equal(weight[known == 0], TEACHER_ALONE)
+        np.testing.assert_allclose(alpha[known > 0], label[known > 0] / 2.0 + 100, atol=0.5)
+        silent += int((known == 0).any())
+    assert silent > 5
+
+
+def test_teachers_see_the_person(astronaut: np.ndarray) -> None:
+    pytest.importorskip("ai_edge_litert")
+    mask = SegmenterTeacher(WEIGHTS / "accurate" / "person_segmenter_int8.tflite")(astronaut)
+    assert mask.shape == astronaut.shape[:2]
+    assert mask[200:300, 180:260].min() > 220
+    assert mask[:60, :60].max() < 64
+    teacher = DetectorTeacher(WEIGHTS / "accurate" / "person_detector_int8.tflite")
+    picture = cv2.resize(astronaut, (teacher.size, teacher.size), interpolation=cv2.INTER_AREA)
+    boxes = []
+    for size in (teacher.size, 128):
+        cells = teacher(picture, size)
+        assert cells.shape == (size // 8, size // 8, 6)
+        row, column = np.unravel_index(cells[..., 0].argmax(), cells.shape[:2])
+        score, person, *logarithms = cells[row, column]
+        assert score > 0.5
+        assert person > 0.8
+        left, top, right, bottom = 32 * np.exp(logarithms)
+        x, y = 8 * column + 4, 8 * row + 4
+        boxes.append(np.array([x - left, y - top, x + right, y + bottom]) / size)
+    # In parts of the picture the same box, whatever the size it is asked for.
+    np.testing.assert_allclose(boxes[0], boxes[1], atol=0.05)
 
 
 def test_the_same_seed_gives_the_same_samples(library: Library) -> None:

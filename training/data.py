@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.teachers import DetectorTeacher, SegmenterTeacher
 from upperbodyseg.geometry import Region, letterbox_geometry, resize
 from upperbodyseg.preprocess.letterbox import PADDING
 from upperbodyseg.preprocess.regions import MARGIN, region_around
@@ -158,6 +160,8 @@ BACKGROUND_WEIGHTS = {"coco-negatives": 3.0}
 
 
 MIN_CUTOUT_SIDE = 60  # pixels of a person cut out of a photo
+MIN_EMPTY_SIDE = 80  # pixels of a part of a photo in which nobody is
+MOSAIC_SIDE = 240  # pixels of each of a mosaic's scenes
 
 
 class SceneMaker:
@@ -183,8 +187,49 @@ class SceneMaker:
         return self._pick(self.pictures.backgrounds[self._background_sets[name]])  # type: ignore[return-value]
 
     def empty(self) -> Scene:
-        bgr = self.background()
+        bgr = self._without_people() if self.rng.random() < 0.4 else self.background()
         return Scene(bgr, np.zeros(bgr.shape[:2], np.uint8), np.zeros((0, 4), np.float32))
+
+    def _without_people(self) -> U8:
+        """A part of a photo of people in which nobody is; a people-free picture if none is found."""
+        rng = self.rng
+        for _ in range(12):
+            scene = self.photo("coco")
+            h, w = scene.alpha.shape
+            size = rng.uniform(0.25, 0.8)
+            ch, cw = (int(min(side * size * rng.uniform(0.7, 1.4), side)) for side in (h, w))
+            y, x = int(rng.integers(h - ch + 1)), int(rng.integers(w - cw + 1))
+            if min(ch, cw) < MIN_EMPTY_SIDE or scene.alpha[y : y + ch, x : x + cw].any():
+                continue
+            if scene.ignore is not None and scene.ignore[y : y + ch, x : x + cw].any():
+                continue
+            b = scene.boxes
+            if ((b[:, 0] < x + cw) & (b[:, 2] > x) & (b[:, 1] < y + ch) & (b[:, 3] > y)).any():
+                continue
+            return np.ascontiguousarray(scene.bgr[y : y + ch, x : x + cw])
+        return self.background()
+
+    def mosaic(self, draw: Callable[[], Scene]) -> Scene:
+        """Two or four of the scenes that ``draw`` gives, side by side."""
+        rows, columns = ((1, 2), (2, 1), (2, 2))[self.rng.integers(3)]
+        bgr = np.zeros((rows * MOSAIC_SIDE, columns * MOSAIC_SIDE, 3), np.uint8)
+        alpha = np.zeros(bgr.shape[:2], np.uint8)
+        ignore = np.zeros(bgr.shape[:2], bool)
+        boxes = []
+        for top in range(0, len(bgr), MOSAIC_SIDE):
+            for left in range(0, bgr.shape[1], MOSAIC_SIDE):
+                scene = draw()
+                h, w = scene.alpha.shape
+                side = min(h, w)
+                y, x = int(self.rng.integers(h - side + 1)), int(self.rng.integers(w - side + 1))
+                scene = _crop(scene, x, y, side, side)
+                assert scene.ignore is not None
+                at = np.s_[top : top + MOSAIC_SIDE, left : left + MOSAIC_SIDE]
+                to = (MOSAIC_SIDE, MOSAIC_SIDE)
+                bgr[at], alpha[at] = cv2.resize(scene.bgr, to), cv2.resize(scene.alpha, to)
+                ignore[at] = cv2.resize(scene.ignore.astype(np.uint8), to) > 0
+                boxes.append(scene.boxes * np.float32(MOSAIC_SIDE / side) + np.tile([left, top], 2))
+        return Scene(bgr, alpha, np.concatenate(boxes).astype(np.float32), ignore)
 
     def _cutout(self) -> U8:
         kinds = ["viton", "headshots", "headshots-caps", "picsart", "coco"]
@@ -445,8 +490,18 @@ def _region_for_training(scene: Scene, rng: np.random.Generator) -> Region:
     return region_around((float(box[0]), float(box[1]), float(box[2]), float(box[3])), (h, w), margin)
 
 
-def segmenter_sample(maker: SceneMaker, size: int) -> tuple[U8, U8, U8]:
-    """BGR ``(size, size, 3)``, soft alpha 0-255 ``(size, size)``, pixel weight 0-255."""
+TEACHER_SHARE = 0.5  # of a segmenter's target, where a label says something, too
+TEACHER_ALONE = 160  # weight, of 255, of a teacher's mask where no label does
+
+
+def segmenter_sample(
+    maker: SceneMaker, size: int, teacher: SegmenterTeacher | None = None
+) -> tuple[U8, U8, U8]:
+    """BGR ``(size, size, 3)``, soft alpha 0-255 ``(size, size)``, pixel weight 0-255.
+
+    With a teacher, who sees the picture before the camera's defects, its mask has half a say in the
+    alpha, and all of it where the label is silent.
+    """
     rng = maker.rng
     _, scene = _scene(maker, SEGMENTER_MIX)
     if rng.random() < 0.25:
@@ -465,7 +520,12 @@ def segmenter_sample(maker: SceneMaker, size: int) -> tuple[U8, U8, U8]:
         _hold_something(bgr, weight, maker.background(), rng)
     if rng.random() < 0.5:
         bgr, alpha, weight = bgr[:, ::-1], alpha[:, ::-1], weight[:, ::-1]
-    return camera_defects(np.ascontiguousarray(bgr), rng), alpha, weight
+    bgr = np.ascontiguousarray(bgr)
+    if teacher is not None:
+        mask, silent = teacher(bgr), weight == 0
+        alpha = cv2.addWeighted(alpha, 1 - TEACHER_SHARE, mask, TEACHER_SHARE, 0)  # type: ignore[assignment]
+        alpha, weight = np.where(silent, mask, alpha), np.where(silent, np.uint8(TEACHER_ALONE), weight)
+    return camera_defects(bgr, rng), alpha, weight
 
 
 def _hold_something(bgr: U8, weight: U8, picture: U8, rng: np.random.Generator) -> None:
@@ -489,12 +549,16 @@ def _hold_something(bgr: U8, weight: U8, picture: U8, rng: np.random.Generator) 
 
 
 def _zoom(scene: Scene, rng: np.random.Generator) -> Scene:
-    """A random crop of at least half of each side; boxes are cut, slivers become 'ignore'."""
+    """A random crop; boxes are cut, slivers become 'ignore'."""
     h, w = scene.alpha.shape
-    s = rng.uniform(0.5, 1.0)
+    s = rng.uniform(0.4, 1.0)
     ch = int(h * min(1.0, s * rng.uniform(0.85, 1.18)))
     cw = int(w * min(1.0, s * rng.uniform(0.85, 1.18)))
     y, x = int(rng.integers(h - ch + 1)), int(rng.integers(w - cw + 1))
+    return _crop(scene, x, y, cw, ch)
+
+
+def _crop(scene: Scene, x: int, y: int, cw: int, ch: int) -> Scene:
     bgr, alpha = scene.bgr[y : y + ch, x : x + cw], scene.alpha[y : y + ch, x : x + cw]
     ignore = np.zeros((ch, cw), bool) if scene.ignore is None else scene.ignore[y : y + ch, x : x + cw].copy()
     kept = []
@@ -512,9 +576,7 @@ def _zoom(scene: Scene, rng: np.random.Generator) -> Scene:
 MAX_BOXES = 24
 
 
-def detector_sample(maker: SceneMaker, size: int) -> tuple[U8, F32, U8, U8]:
-    """BGR ``(size, size, 3)``, boxes ``(MAX_BOXES, 4)`` in its pixels (zeros where there is
-    none), and at an eighth of the size the alpha 0-255 and what to ignore 0-255."""
+def _detector_scene(maker: SceneMaker) -> Scene:
     rng = maker.rng
     kind, scene = _scene(maker, DETECTOR_MIX)
     if rng.random() < 0.15:
@@ -524,10 +586,43 @@ def detector_sample(maker: SceneMaker, size: int) -> tuple[U8, F32, U8, U8]:
     elif kind == "picsart" and rng.random() < 0.6:
         # A portrait that does not fill the frame: the rest is grey, as a letterbox is.
         scene = _surround(scene, rng)
+    return scene
+
+
+def _letterboxed(bgr: U8, size: int, rng: np.random.Generator | None) -> U8:
+    """As the detector sees a frame; with ``rng`` through a camera with defects."""
+    fit = letterbox_geometry(bgr.shape[:2], size)
+    inside = cv2.resize(bgr, (fit.width, fit.height), interpolation=cv2.INTER_AREA)
+    if rng is not None:
+        inside = camera_defects(inside, rng)  # type: ignore[arg-type]
+    square = np.full((size, size, 3), PADDING, np.uint8)
+    square[fit.top :, fit.left :][: fit.height, : fit.width] = inside
+    return square
+
+
+def taught_detector_sample(maker: SceneMaker, size: int, teacher: DetectorTeacher) -> tuple[U8, F32]:
+    """BGR ``(size, size, 3)``, and the teacher's opinion of it before the camera's defects.
+
+    No label is used, so that scenes may be mixed as no label could say: a fifth are mosaics.
+    """
+    rng = maker.rng
+    if rng.random() < 0.2:
+        scene = maker.mosaic(lambda: _scene(maker, DETECTOR_MIX)[1])
+    else:
+        scene = _detector_scene(maker)
+    if rng.random() < 0.5:
+        scene.bgr = np.ascontiguousarray(scene.bgr[:, ::-1])
+    opinion = teacher(_letterboxed(scene.bgr, teacher.size, None), size)
+    return _letterboxed(scene.bgr, size, rng), opinion
+
+
+def detector_sample(maker: SceneMaker, size: int) -> tuple[U8, F32, U8, U8]:
+    """BGR ``(size, size, 3)``, boxes ``(MAX_BOXES, 4)`` in its pixels (zeros where there is
+    none), and at an eighth of the size the alpha 0-255 and what to ignore 0-255."""
+    rng = maker.rng
+    scene = _detector_scene(maker)
     geometry = letterbox_geometry(scene.alpha.shape, size)
-    inside = cv2.resize(scene.bgr, (geometry.width, geometry.height), interpolation=cv2.INTER_AREA)
-    bgr = np.full((size, size, 3), PADDING, np.uint8)
-    bgr[geometry.top :, geometry.left :][: geometry.height, : geometry.width] = camera_defects(inside, rng)
+    bgr = _letterboxed(scene.bgr, size, rng)
     boxes = scene.boxes * np.tile([geometry.scale_x, geometry.scale_y], 2)
     boxes = boxes + np.tile([geometry.left, geometry.top], 2)
     planes = []
@@ -565,10 +660,21 @@ def _surround(scene: Scene, rng: np.random.Generator) -> Scene:
 
 
 def samples(
-    library: Library, network: str, size: int, seed: int
+    library: Library, network: str, size: int, seed: int, teacher: Path | None = None
 ) -> Iterator[tuple[NDArray[np.generic], ...]]:
-    """An endless stream of samples; the same seed gives the same ones."""
+    """An endless stream of samples; the same seed gives the same ones.
+
+    Args:
+        network: "segmenter" or "detector".
+        teacher: exported file of a larger network of the same kind; a detector then learns from it alone.
+    """
     maker = SceneMaker(library, np.random.default_rng(seed))
-    make = segmenter_sample if network == "segmenter" else detector_sample
+    make: Callable[[], tuple[NDArray[np.generic], ...]]
+    if network == "segmenter":
+        make = partial(segmenter_sample, maker, size, SegmenterTeacher(teacher) if teacher else None)
+    elif teacher:
+        make = partial(taught_detector_sample, maker, size, DetectorTeacher(teacher))
+    else:
+        make = partial(detector_sample, maker, size)
     while True:
-        yield tuple(np.ascontiguousarray(part) for part in make(maker, size))
+        yield tuple(np.ascontiguousarray(part) for part in make())

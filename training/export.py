@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.data import load_library, samples
-from training.networks import NETWORKS, AccurateDetector, AccurateSegmenter, FastSegmenter
+from training.networks import NETWORKS, AccurateDetector, AccurateSegmenter, FastDetector, FastSegmenter
 from training.train import load_average
 from upperbodyseg.postprocess.detections import LOG_RANGE
 
@@ -56,7 +56,7 @@ class ExportedSegmenter(nn.Module):
 class ExportedDetector(nn.Module):
     """NHWC BGR 0-255 in; out, a cell: score and share of person, 0-1, and the distances' logarithms."""
 
-    def __init__(self, network: AccurateDetector) -> None:
+    def __init__(self, network: AccurateDetector | FastDetector) -> None:
         super().__init__()
         self.network = network
 
@@ -188,7 +188,7 @@ def main() -> None:
     network = NETWORKS[args.network]().eval()
     network.load_state_dict(load_average(args.run))
     parameters = sum(p.numel() for p in network.parameters())
-    if isinstance(network, FastSegmenter):
+    if isinstance(network, (FastSegmenter, FastDetector)):
         network.fold()
     size = network.size
     wrapped = (
@@ -226,7 +226,7 @@ def main() -> None:
             "sha256": hashlib.sha256(content).hexdigest(),
         }
 
-    cells = network.stride if isinstance(network, AccurateDetector) else 2
+    cells = network.stride if isinstance(network, (AccurateDetector, FastDetector)) else 2
     spec: dict[str, Any] = {
         "name": name,
         "version": args.version,
@@ -238,7 +238,7 @@ def main() -> None:
         "multiply_accumulates": multiply_accumulates(wrapped, size),
         "recipe": json.loads((args.run / "recipe.json").read_text()),
     }
-    if isinstance(network, AccurateDetector):
+    if isinstance(network, (AccurateDetector, FastDetector)):
         spec["unit"] = network.unit
         best, companion, spec["companion_share"], spec["doubt_weight"] = THRESHOLDS[model]
         spec["score_threshold"] = args.score_threshold or best

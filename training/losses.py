@@ -104,3 +104,30 @@ def detection_loss(
     mask_loss = F.binary_cross_entropy_with_logits(mask_logits, alpha, reduction="none")
     mask_loss = (mask_loss * (1 - ignore)).mean()
     return 2.0 * score_loss + box_loss + 0.5 * mask_loss
+
+
+def imitation_loss(output: Tensor, mask_logits: Tensor, taught: Tensor, stride: int, unit: float) -> Tensor:
+    """How far a detector is from its teacher: scores, boxes where the teacher scores them, coarse mask.
+
+    Args:
+        output: ``(N, 5, h, w)``; mask_logits: ``(N, 1, h, w)``.
+        taught: ``(N, h, w, 6)`` score and share of person, 0-1, and the distances' logarithms.
+    """
+    _, _, h, w = output.shape
+    y = (torch.arange(h, device=output.device) + 0.5) * stride
+    x = (torch.arange(w, device=output.device) + 0.5) * stride
+    centre = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+
+    def boxes(logarithms: Tensor) -> Tensor:
+        d = logarithms.clamp(-6, 3).exp() * unit
+        return torch.cat([centre - d[..., :2], centre + d[..., 2:]], -1)
+
+    score, target = output[:, 0], taught[..., 0]
+    bce = F.binary_cross_entropy_with_logits(score, target, reduction="none")
+    away = (score.sigmoid().detach() - target).abs()
+    score_loss = (bce * (0.05 + away)).sum() / target.sum().clamp(min=1)
+    weight = torch.where(target > 0.1, target, 0.0)
+    _, giou = _pairwise_giou(boxes(output[:, 1:].permute(0, 2, 3, 1)), boxes(taught[..., 2:]))
+    box_loss = ((1 - giou) * weight).sum() / weight.sum().clamp(min=1)
+    mask_loss = F.binary_cross_entropy_with_logits(mask_logits[:, 0], taught[..., 1])
+    return score_loss + box_loss + mask_loss

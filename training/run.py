@@ -1,10 +1,10 @@
 """From pictures to weights in one go: ``python -m training.run DATA --out runs``.
 
-The accurate networks, pseudo-labels, the fast networks, export, accuracy; ``DATA`` is the data folder or
-the file that ``training.pack`` made of it. What is done already in ``--out`` is not done again,
-and a training that was cut off goes on from its checkpoint: start the same command again.
-Without ``--selfie`` and ``--u2net`` the pseudo-labels are left out, unless the packed file has
-them.
+The accurate networks, pseudo-labels, the fast networks, which the accurate ones teach, export, accuracy;
+``DATA`` is the data folder or the file that ``training.pack`` made of it. What is done already in
+``--out`` is not done again, and a training that was cut off goes on from its checkpoint: start the same
+command again. Without ``--selfie`` and ``--u2net`` the pseudo-labels are left out, unless the packed file
+has them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,15 @@ import zipfile
 from pathlib import Path
 
 # Both segmenters go on, now both with pseudo-labels: samples, sizes and highest learning rate of each run.
+# In its last one the fast segmenter is taught by the accurate one, too.
 LATER = {
     "accurate-segmenter": (("40000x192,12000x256", 5e-4), ("11000x256", 2.5e-4), ("52000x256", 4e-4)),
-    "fast-segmenter": (("110000x192,60000x256", 1.2e-3), ("38000x256", 6e-4), ("64000x256", 8e-4)),
+    "fast-segmenter": (
+        ("110000x192,60000x256", 1.2e-3),
+        ("38000x256", 6e-4),
+        ("64000x256", 8e-4),
+        ("90000x256", 8e-4),
+    ),
 }
 
 
@@ -65,24 +71,33 @@ def main() -> None:
     soft = ("--labels", labels) if labels.exists() else ()
     train("fast-segmenter", *soft, "--start", teacher)
     last = {network: network for network in LATER}
-    for network, trainings in LATER.items():
-        for i, (phases, rate) in enumerate(trainings, 2):
-            schedule = ("--phases", phases, "--lr", rate, "--seed", i + 1)
-            train(network, *soft, "--start", args.out / last[network], *schedule, run=f"{network}-{i}")
-            last[network] = f"{network}-{i}"
 
-    peer = ("--peer", args.selfie, "--robustness") if args.selfie else ()
-    runs = {
-        ("accurate", "detector"): "accurate-detector",
-        ("accurate", "segmenter"): last["accurate-segmenter"],
-        ("fast", "detector"): "accurate-detector",
-        ("fast", "segmenter"): last["fast-segmenter"],
-    }
-    for (model, part), run in runs.items():
+    def go_on(network: str, *more: object) -> None:
+        """The next of a segmenter's later runs."""
+        i = 2 if last[network] == network else int(last[network].rsplit("-", 1)[1]) + 1
+        phases, rate = LATER[network][i - 2]
+        schedule = ("--phases", phases, "--lr", rate, "--seed", i + 1)
+        train(network, *soft, "--start", args.out / last[network], *schedule, *more, run=f"{network}-{i}")
+        last[network] = f"{network}-{i}"
+
+    def export(network: str, run: str) -> Path:
+        model, part = network.split("-")
         weights = args.out / "weights" / model
         if not (weights / f"person_{part}.json").exists():
-            network = (f"{model}-{part}", "--run", args.out / run)
-            step("training.export", *network, "--data", data, "--out", weights)
+            step("training.export", network, "--run", args.out / run, "--data", data, "--out", weights)
+        return weights / f"person_{part}_int8.tflite"
+
+    for network, runs in LATER.items():
+        for _ in runs[:3]:
+            go_on(network)
+    go_on("fast-segmenter", "--teacher", export("accurate-segmenter", last["accurate-segmenter"]))
+    detector = args.out / "accurate-detector"
+    teach = ("--teacher", export("accurate-detector", "accurate-detector"))
+    train("fast-detector", *soft, "--start", detector, *teach)
+    export("fast-segmenter", last["fast-segmenter"])
+    export("fast-detector", "fast-detector")
+
+    peer = ("--peer", args.selfie, "--robustness") if args.selfie else ()
     for model in ("accurate", "fast"):
         weights = args.out / "weights" / model
         step("benchmarks.accuracy", data, "--models", weights, *peer)

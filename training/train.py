@@ -20,17 +20,26 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.data import Library, load_library, samples
-from training.losses import detection_loss, segmentation_loss
-from training.networks import NETWORKS, AccurateDetector, AccurateSegmenter, Backbone, FastSegmenter
+from training.losses import detection_loss, imitation_loss, segmentation_loss
+from training.networks import (
+    NETWORKS,
+    AccurateDetector,
+    AccurateSegmenter,
+    Backbone,
+    FastDetector,
+    FastSegmenter,
+)
 
 PHASES = {
     "accurate-segmenter": "60000x160,24000x256",
     "accurate-detector": "100000x192",
+    "fast-detector": "130000x128",
     "fast-segmenter": "100000x192,80000x256",
 }
 LEARNING_RATE = {
     "accurate-segmenter": 1e-3,
     "accurate-detector": 1e-3,
+    "fast-detector": 1.5e-3,
     "fast-segmenter": 1.5e-3,
 }
 # Stopped half-way down its schedule: at its end it knows the training rooms by heart and raises more
@@ -39,13 +48,14 @@ STOP = {"accurate-detector": 55_000}
 
 
 class Stream(IterableDataset):  # type: ignore[type-arg]
-    def __init__(self, library: Library, network: str, size: int, seed: int) -> None:
+    def __init__(self, library: Library, network: str, size: int, seed: int, teacher: Path | None) -> None:
         self.arguments = (library, network.split("-")[1], size)
+        self.teacher = teacher
         self.seed = seed
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         worker = get_worker_info()
-        return samples(*self.arguments, self.seed * 64 + (worker.id if worker else 0))
+        return samples(*self.arguments, self.seed * 64 + (worker.id if worker else 0), self.teacher)
 
 
 class Average:
@@ -69,9 +79,11 @@ def loss_of(network: torch.nn.Module, batch: list[Tensor], device: str) -> Tenso
     bgr = parts[0].permute(0, 3, 1, 2).float()
     with torch.autocast(device, torch.bfloat16):
         output = network(bgr)
-    if not isinstance(network, AccurateDetector):
+    if not isinstance(network, (AccurateDetector, FastDetector)):
         alpha, weight = (p[:, None].float() / 255 for p in parts[1:])
         return segmentation_loss(output.float(), alpha, weight)
+    if len(parts) == 2:
+        return imitation_loss(output[0].float(), output[1].float(), parts[1], network.stride, network.unit)
     alpha, ignore = (p[:, None].float() / 255 for p in parts[2:])
     return detection_loss(
         output[0].float(),
@@ -98,17 +110,21 @@ def load_teacher(run: Path) -> AccurateSegmenter:
 
 
 def start(network: torch.nn.Module, run: Path | None) -> torch.nn.Module:
-    """Initial weights: those of an earlier run of the same shape; else the backbone of the accurate
-    segmenter's run for the fast segmenter; else ImageNet's."""
+    """Initial weights: those of an earlier run of the same shape; else, for a fast network, the backbone of
+    the accurate one's run; else ImageNet's."""
     weights = load_average(run) if run else {}
     if weights.keys() == network.state_dict().keys():
         network.load_state_dict(weights)
-    elif isinstance(network, FastSegmenter):
+    elif isinstance(network, (FastSegmenter, FastDetector)):
         if run is None:
             backbone = Backbone((1, 2, 2, 3, 3))
             backbone.load_imagenet()
-        else:
+        elif isinstance(network, FastSegmenter):
             backbone = load_teacher(run).backbone
+        else:
+            accurate = AccurateDetector()
+            accurate.load_state_dict(weights)
+            backbone = accurate.backbone
         network.start_from(backbone)
     else:
         network.backbone.load_imagenet()  # type: ignore[union-attr,operator]
@@ -120,6 +136,11 @@ def main() -> None:
     parser.add_argument("network", choices=list(PHASES))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--labels", type=Path, help="folder that training.pseudo_labels wrote")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        help="exported .tflite file to learn from: beside the labels (segmenter), in their place (detector)",
+    )
     parser.add_argument("--start", type=Path, help="finished run to start from")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--phases", help="SAMPLESxSIZE,... (default: the shipped recipe)")
@@ -158,6 +179,7 @@ def main() -> None:
         "seed": args.seed,
         "start": args.start.name if args.start else "ImageNet",
         "pseudo_labels": args.labels is not None,
+        "teacher": args.teacher.name if args.teacher else None,
         "torch": torch.__version__,
         "device": device,
     }
@@ -193,7 +215,7 @@ def main() -> None:
         end = min(end + count, stop)
         if seen >= end:
             continue
-        stream = Stream(library, args.network, size, args.seed * 1_000_003 + seen)
+        stream = Stream(library, args.network, size, args.seed * 1_000_003 + seen, args.teacher)
         for batch in DataLoader(stream, args.batch, num_workers=args.workers):
             progress = seen / total
             warm = min(1.0, (step + 1) / 150)

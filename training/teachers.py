@@ -1,0 +1,88 @@
+"""What the fast networks learn from beside labels, or in their place: the accurate ones' exported files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from upperbodyseg.geometry import resize
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+
+
+class _File:
+    """A .tflite file of one input; its outputs as floats, the one with fewer channels first."""
+
+    def __init__(self, path: Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter: Any = Interpreter(str(path), num_threads=1)
+        self._interpreter.allocate_tensors()
+        (self._input,) = self._interpreter.get_input_details()
+        self._outputs = sorted(self._interpreter.get_output_details(), key=lambda o: int(o["shape"][-1]))
+        self.size = int(self._input["shape"][1])
+
+    def run(self, bgr: U8) -> list[F32]:
+        x = bgr[None]
+        is_float = self._input["dtype"] == np.float32
+        self._interpreter.set_tensor(
+            self._input["index"], x.astype(np.float32) if is_float else (x ^ 128).view(np.int8)
+        )
+        self._interpreter.invoke()
+        outputs = []
+        for output in self._outputs:
+            y = self._interpreter.get_tensor(output["index"])[0]
+            if y.dtype != np.float32:
+                scale, zero = output["quantization"]
+                y = (y.astype(np.float32) - zero) * np.float32(scale)
+            outputs.append(y)
+        return outputs
+
+
+class SegmenterTeacher:
+    """A segmenter's masks of pictures of any size: BGR ``(H, W, 3)`` -> 0-255 ``(H, W)``."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = _File(path)
+
+    def __call__(self, bgr: U8) -> U8:
+        side = self._file.size
+        (cells,) = self._file.run(resize(bgr, side, side))
+        n = len(cells)
+        mask = cells.reshape(n, n, 2, 2).transpose(0, 2, 1, 3).reshape(2 * n, 2 * n)
+        levels = (mask * 255).clip(0, 255).round().astype(np.uint8)
+        return resize(levels, *bgr.shape[:2])
+
+
+class DetectorTeacher:
+    """A detector's opinion of a square picture, as it would be of the picture made smaller.
+
+    Attributes:
+        size: of the pictures that it takes.
+    """
+
+    STRIDE = 8
+
+    def __init__(self, path: Path) -> None:
+        self._file = _File(path)
+        self.size = self._file.size
+
+    def __call__(self, bgr: U8, size: int) -> F32:
+        """Score and share of person, 0-1, and the distances' logarithms: ``(size / 8, size / 8, 6)``.
+
+        Args:
+            bgr: ``(self.size, self.size, 3)``.
+            size: of the smaller picture.
+        """
+        cells = np.concatenate(self._file.run(bgr), -1)
+        # From cell to cell the distances themselves vary evenly, not their logarithms.
+        cells[..., 2:] = np.exp(cells[..., 2:]) * (size / self.size)
+        n = size // self.STRIDE
+        smaller = cv2.resize(cells, (n, n), interpolation=cv2.INTER_LINEAR)
+        smaller[..., 2:] = np.log(smaller[..., 2:])
+        return smaller.astype(np.float32)
