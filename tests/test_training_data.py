@@ -209,7 +209,7 @@ def test_teachers_see_the_person(astronaut: np.ndarray) -> None:
         row, column = np.unravel_index(cells[..., 0].argmax(), cells.shape[:2])
         score, person, *logarithms = cells[row, column]
         assert score > 0.5
-        assert person > 0.8
+        assert person > 0.5
         left, top, right, bottom = 32 * np.exp(logarithms)
         x, y = 8 * column + 4, 8 * row + 4
         boxes.append(np.array([x - left, y - top, x + right, y + bottom]) / size)

@@ -29,16 +29,23 @@ INPUT = {
 }
 OUTPUT = {
     DETECTOR: "a cell of {stride} x {stride} input pixels, in two tensors: score 0-1 (the IoU its box is "
-    "expected to have with a person); and the logarithms of the distances, in {unit:g} input pixels, "
-    "from the cell's centre to the box's left, top, right and bottom edge; a frame shows people if a score "
-    "reaches {score_threshold}, and then all finds from {companion_threshold} on count{doubt}",
+    "expected to have with a person) and the share of the cell that shows a person, 0-1; and the "
+    "logarithms of the distances, in {unit:g} input pixels, from the cell's centre to the box's left, top, "
+    "right and bottom edge; a find's score is a mean of its cell's and of the shares in its box; a frame "
+    "shows people if one reaches {score_threshold}, and then all finds count from {companion_threshold} and "
+    "{companion_share} of the best one's score on{doubt}",
     SEGMENTER: "probability 0-1 that the pixel shows a person, a cell of {stride} x {stride} input pixels, "
     "row by row",
 }
 
+IMAGENET = "from the ImageNet weights of EfficientNet-Lite0 (Apache-2.0)"
 ORIGIN = {
-    "fast": "from the backbone of the accurate segmenter",
-    "accurate": "from the ImageNet weights of EfficientNet-Lite0 (Apache-2.0)",
+    ("accurate", DETECTOR): IMAGENET,
+    ("accurate", SEGMENTER): IMAGENET,
+    ("fast", DETECTOR): "from the backbone of the accurate detector, whose scores, boxes and masks are all "
+    "that it was taught",
+    ("fast", SEGMENTER): "from the backbone of the accurate segmenter, whose masks were half of what it was "
+    "taught in its last training",
 }
 
 # Facts of the data folder's own description; the counts come from its manifest.
@@ -81,13 +88,13 @@ LIMITS = """\
 - Not made for, and not to be used for, telling who somebody is."""
 
 
-def provenance(data: Path, name: str) -> str:
+def provenance(data: Path, model: str, name: str) -> str:
     with open(data / "manifest.csv", newline="", encoding="utf-8") as f:
         rows = [r for r in csv.DictReader(f) if r["split"] in ("train", "unlabelled")]
     held_out = set(background_files(data, held_out=True))
     lines = ["| pictures | number | origin and licence |", "|---|---|---|"]
     for folder, what, licence in SOURCES:
-        if folder == "unlabelled" and name == DETECTOR:
+        if folder == "unlabelled" and (model, name) == ("accurate", DETECTOR):
             continue
         number = sum(r["file"].startswith(folder) and r["file"] not in held_out for r in rows)
         lines.append(f"| {what} | {number:,} | {licence} |")
@@ -121,6 +128,7 @@ def card(model: str, name: str, sources: str, scores: str) -> str:
         "unit": spec.unit,
         "score_threshold": spec.score_threshold,
         "companion_threshold": spec.companion_threshold,
+        "companion_share": spec.companion_share,
         "doubt": "; the best has to reach it still when what the segmenter marks of it is unsure, "
         f"for which up to {spec.doubt_weight} is taken off"
         if spec.doubt_weight
@@ -139,7 +147,7 @@ def card(model: str, name: str, sources: str, scores: str) -> str:
     )
     return f"""# {spec.name} ({model}), version {spec.version}
 
-{WHAT[spec.name]} Trained for upperbodyseg, {ORIGIN[model]}. The recipe is in `training/README.md`.
+{WHAT[spec.name]} Trained for upperbodyseg, {ORIGIN[model, name]}. The recipe is in `training/README.md`.
 The files are licensed as the package is, Apache-2.0; whether training on the pictures below restricts
 their use is for the user to judge.
 
@@ -183,7 +191,7 @@ def main() -> None:
     for model in MODELS:
         scores = markdown(measure(args.data, SegmenterOptions(model=model), peer))
         for name in (DETECTOR, SEGMENTER):
-            sources = provenance(args.data, name)
+            sources = provenance(args.data, model, name)
             (WEIGHTS / model / f"{name}.md").write_text(card(model, name, sources, scores), encoding="utf-8")
         print(f"{model}\n\n{scores}\n")
 

@@ -36,7 +36,7 @@ PRECISIONS = {"ai-edge-litert": "int8", "tflite-runtime": "float16"}
 STAYS_FLOAT = {"accurate": ".*Sequential_stem.*", "fast": None}  # of an int8 file, by the operations' names
 # Of the detectors: for the best find, for the others, for these as a share of the best's score, and what the
 # segmenter's doubts weigh.
-THRESHOLDS = {"accurate": (0.25, 0.2, 0.45, 0.1), "fast": (0.25, 0.25, 0.6, 0.1)}
+THRESHOLDS = {"accurate": (0.18, 0.15, 0.5, 0.25), "fast": (0.15, 0.15, 0.6, 0.4)}
 LIMITS = {"float16": 0.02, "int8": 0.05}  # mean difference of the first output, a probability
 
 U8 = NDArray[np.uint8]

@@ -93,7 +93,7 @@ def main() -> None:
     go_on("fast-segmenter", "--teacher", export("accurate-segmenter", last["accurate-segmenter"]))
     detector = args.out / "accurate-detector"
     teach = ("--teacher", export("accurate-detector", "accurate-detector"))
-    train("fast-detector", *soft, "--start", detector, *teach)
+    train("fast-detector", *soft, "--start", detector, *teach, "--seed", 13)
     export("fast-segmenter", last["fast-segmenter"])
     export("fast-detector", "fast-detector")
 

@@ -179,7 +179,7 @@ def main() -> None:
         "seed": args.seed,
         "start": args.start.name if args.start else "ImageNet",
         "pseudo_labels": args.labels is not None,
-        "teacher": args.teacher.name if args.teacher else None,
+        "teacher": "/".join(args.teacher.parts[-2:]) if args.teacher else None,
         "torch": torch.__version__,
         "device": device,
     }
