@@ -53,12 +53,12 @@ def test_a_score_is_worth_less_where_the_mask_shows_nobody() -> None:
 def test_support_is_what_a_fifth_of_the_box_exceeds() -> None:
     mask = np.zeros((24, 24), np.float32)
     mask[10:20, 4:7] = 0.9  # three of ten columns
-    assert support(mask, np.array([2, 10, 12, 20])) == np.float32(0.9)
-    assert support(mask, np.array([5.6, 10, 15.6, 20])) == 0  # one of ten
+    boxes = [[2, 10, 12, 20], [5.6, 10, 15.6, 20]]  # the second holds one of ten
+    assert support(mask, np.array(boxes)) == [np.float32(0.9), 0]
     # Boxes past the mask are cut to it; one thinner than a cell asks the cell that it is in.
-    assert support(mask, np.array([-9, 10, 10, 40])) == np.float32(0.9)
-    assert support(mask, np.array([5.1, 12.1, 5.2, 12.2])) == np.float32(0.9)
-    assert support(mask, np.array([30, 30, 40, 40])) == 0
+    boxes = [[-9, 10, 10, 40], [5.1, 12.1, 5.2, 12.2], [30, 30, 40, 40]]
+    assert support(mask, np.array(boxes)) == [np.float32(0.9), np.float32(0.9), 0]
+    assert support(mask, np.zeros((0, 4))) == []
 
 
 def test_boxes_are_cut_to_the_frame_and_those_outside_dropped() -> None:

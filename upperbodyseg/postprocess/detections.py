@@ -96,19 +96,20 @@ def non_maximum_suppression(
     Returns:
         Indices of the boxes kept, best first.
     """
-    order = list(np.argsort(-scores, kind="stable"))
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    order = np.argsort(-scores, kind="stable")
+    x0, y0, x1, y1 = np.ascontiguousarray(boxes[order].T)
+    area = (x1 - x0) * (y1 - y0)
+    width = np.minimum.outer(x1, x1) - np.maximum.outer(x0, x0)
+    height = np.minimum.outer(y1, y1) - np.maximum.outer(y0, y0)
+    both = np.maximum(width, 0) * np.maximum(height, 0)
+    apart = both <= iou * np.maximum(np.add.outer(area, area) - both, 1e-6)
     kept: list[int] = []
-    while order and len(kept) < most:
-        best, rest = order[0], np.asarray(order[1:], int)
-        kept.append(int(best))
-        if not len(rest):
-            break
-        low = np.maximum(boxes[best, :2], boxes[rest, :2])
-        high = np.minimum(boxes[best, 2:], boxes[rest, 2:])
-        both = np.clip(high - low, 0, None).prod(1)
-        overlap = both / np.maximum(area[best] + area[rest] - both, 1e-6)
-        order = list(rest[overlap <= iou])
+    left = np.ones(len(order), bool)
+    while len(kept) < most and left.any():
+        best = int(left.argmax())
+        kept.append(int(order[best]))
+        left &= apart[best]
+        left[best] = False
     return kept
 
 
@@ -147,29 +148,34 @@ def decode_detections(
     sides = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     sound = sides >= min(MIN_SIDE, height / 2, width / 2)
     boxes, cells, scores = boxes[sound], cells[sound] / stride, found[sound, 0]
+    kept = non_maximum_suppression(boxes, scores, NMS_IOU, MAX_PERSONS)
+    supports = support(output[..., 1], cells[kept])
     persons = [
-        DetectedPerson(
-            (float(boxes[i, 0]), float(boxes[i, 1]), float(boxes[i, 2]), float(boxes[i, 3])),
-            float(scores[i]) + SUPPORT_WEIGHT * (support(output[..., 1], cells[i]) - float(scores[i])),
+        DetectedPerson((x0, y0, x1, y1), score + SUPPORT_WEIGHT * (shown - score))
+        for (x0, y0, x1, y1), score, shown in zip(
+            boxes[kept].tolist(), scores[kept].tolist(), supports, strict=True
         )
-        for i in non_maximum_suppression(boxes, scores, NMS_IOU, MAX_PERSONS)
     ]
     return tuple(_without_doubles(persons, CERTAIN_SCORE))
 
 
-def support(mask: NDArray[np.float32], box: NDArray[np.float32]) -> float:
-    """How much of a person a coarse mask shows in a box, 0-1: the value that a fifth of it exceeds.
+def support(mask: NDArray[np.float32], boxes: NDArray[np.float32]) -> list[float]:
+    """How much of a person a coarse mask shows in each box, 0-1: the value that a fifth of it exceeds.
 
     Args:
         mask: ``(h, w)`` share of person in each cell, 0-1.
-        box: ``(4,)`` x_min, y_min, x_max, y_max in cells; it may reach past the mask.
+        boxes: ``(n, 4)`` x_min, y_min, x_max, y_max in cells; they may reach past the mask.
     """
     height, width = mask.shape
-    x0, y0 = (min(max(round(float(v)), 0), n - 1) for v, n in zip(box[:2], (width, height), strict=True))
-    x1, y1 = max(round(float(box[2])), x0 + 1), max(round(float(box[3])), y0 + 1)
-    inside = mask[y0:y1, x0:x1].ravel()
-    rank = int(SUPPORT_QUANTILE * (inside.size - 1))
-    return float(np.partition(inside, rank)[rank])
+    edges = np.rint(boxes).astype(int)
+    low = edges[:, :2].clip(0, [width - 1, height - 1])
+    high = np.maximum(edges[:, 2:], low + 1)
+    supports = []
+    for (x0, y0), (x1, y1) in zip(low.tolist(), high.tolist(), strict=True):
+        inside = mask[y0:y1, x0:x1].ravel()
+        rank = int(SUPPORT_QUANTILE * (inside.size - 1))
+        supports.append(float(np.partition(inside, rank)[rank]))
+    return supports
 
 
 def distinct_persons(persons: Iterable[DetectedPerson]) -> tuple[DetectedPerson, ...]:
