@@ -99,10 +99,16 @@ def non_maximum_suppression(
     order = np.argsort(-scores, kind="stable")
     x0, y0, x1, y1 = np.ascontiguousarray(boxes[order].T)
     area = (x1 - x0) * (y1 - y0)
-    width = np.minimum.outer(x1, x1) - np.maximum.outer(x0, x0)
-    height = np.minimum.outer(y1, y1) - np.maximum.outer(y0, y0)
-    both = np.maximum(width, 0) * np.maximum(height, 0)
-    apart = both <= iou * np.maximum(np.add.outer(area, area) - both, 1e-6)
+    both, height = (
+        np.maximum(np.minimum.outer(high, high) - np.maximum.outer(low, low), 0)
+        for low, high in ((x0, x1), (y0, y1))
+    )
+    both *= height
+    either = np.add.outer(area, area)
+    either -= both
+    either *= iou
+    apart = both <= either
+    del either, both, height
     kept: list[int] = []
     left = np.ones(len(order), bool)
     while len(kept) < most and left.any():
