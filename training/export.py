@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.data import load_library, samples
+from training.exported import ExportedFile
 from training.networks import NETWORKS, AccurateDetector, AccurateSegmenter, FastDetector, FastSegmenter
 from training.train import load_average
 from upperbodyseg.postprocess.detections import LOG_RANGE
@@ -131,28 +132,6 @@ def to_int8(float32: Path, calibration: list[U8], stays_float: str | None, extre
     return bytes(q.quantize(ranges).quantized_model)
 
 
-def run_file(content: bytes, picture: U8) -> list[NDArray[np.float32]]:
-    """A file's outputs as floats, the one with fewer channels first."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
-    (i,) = interpreter.get_input_details()
-    x = picture[None]
-    interpreter.set_tensor(
-        i["index"], x.astype(np.float32) if i["dtype"] == np.float32 else (x ^ 128).view(np.int8)
-    )
-    interpreter.invoke()
-    outputs = []
-    for o in sorted(interpreter.get_output_details(), key=lambda o: int(o["shape"][-1])):
-        y = interpreter.get_tensor(o["index"])
-        if o["dtype"] != np.float32:
-            scale, zero = o["quantization"]
-            y = (y.astype(np.float32) - zero) * scale
-        outputs.append(y)
-    return outputs
-
-
 def multiply_accumulates(wrapped: torch.nn.Module, size: int) -> int:
     """How many its convolutions take for one picture."""
     total = 0
@@ -214,9 +193,10 @@ def main() -> None:
         file = folder / f"{name}_{precision}.tflite"
         file.write_bytes(content)
         errors: list[float] = []
+        exported = ExportedFile(content)
         for picture, tensors in zip(check, expected, strict=True):
             first = (tensors[0] if isinstance(tensors, tuple) else tensors).numpy()
-            errors.append(float(np.abs(run_file(content, picture)[0] - first).mean()))
+            errors.append(float(np.abs(exported.run(picture)[0] - first[0]).mean()))
         print(f"{file}: {len(content)} bytes, mean difference from the network {np.mean(errors):.5f}")
         if np.mean(errors) > LIMITS[precision]:
             raise SystemExit(f"{file} differs from the network by more than {LIMITS[precision]}")

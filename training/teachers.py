@@ -3,52 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.exported import ExportedFile
 from upperbodyseg.geometry import resize
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
 
-class _File:
-    """A .tflite file of one input; its outputs as floats, the one with fewer channels first."""
-
-    def __init__(self, path: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._interpreter: Any = Interpreter(str(path), num_threads=1)
-        self._interpreter.allocate_tensors()
-        (self._input,) = self._interpreter.get_input_details()
-        self._outputs = sorted(self._interpreter.get_output_details(), key=lambda o: int(o["shape"][-1]))
-        self.size = int(self._input["shape"][1])
-
-    def run(self, bgr: U8) -> list[F32]:
-        x = bgr[None]
-        is_float = self._input["dtype"] == np.float32
-        self._interpreter.set_tensor(
-            self._input["index"], x.astype(np.float32) if is_float else (x ^ 128).view(np.int8)
-        )
-        self._interpreter.invoke()
-        outputs = []
-        for output in self._outputs:
-            y = self._interpreter.get_tensor(output["index"])[0]
-            if y.dtype != np.float32:
-                scale, zero = output["quantization"]
-                y = (y.astype(np.float32) - zero) * np.float32(scale)
-            outputs.append(y)
-        return outputs
-
-
 class SegmenterTeacher:
     """A segmenter's masks of pictures of any size: BGR ``(H, W, 3)`` -> 0-255 ``(H, W)``."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _File(path)
+        self._file = ExportedFile(path.read_bytes())
 
     def __call__(self, bgr: U8) -> U8:
         side = self._file.size
@@ -69,7 +40,7 @@ class DetectorTeacher:
     STRIDE = 8
 
     def __init__(self, path: Path) -> None:
-        self._file = _File(path)
+        self._file = ExportedFile(path.read_bytes())
         self.size = self._file.size
 
     def __call__(self, bgr: U8, size: int) -> F32:

@@ -1,7 +1,7 @@
 """What is carried from one frame of a stream to the next: where the people were, and when to look again.
 
-The detector costs about as much as the segmenter, and people move little in a thirtieth of a second:
-so between two checks each region follows the mask of the frame before. The detector checks every few
+The detector costs about two fifths of what the segmenter does, and people move little in a thirtieth of a
+second: so between two checks each region follows the mask of the frame before. The detector checks every few
 frames; at once, where the picture has changed altogether or somebody is lost; and in the next frame,
 where a mask newly reaches its region's edge, shrinks or falls apart.
 """

@@ -129,8 +129,10 @@ def decode_detections(
 ) -> tuple[DetectedPerson, ...]:
     """Whatever may be a person; :class:`Thresholds` says who counts.
 
-    A box's score is the mean of what its cell says and of how much of a person the coarse mask shows in
-    it: the mask, which was taught by every pixel, errs less on things that were never seen.
+    A box's score is a mean of what its cell says and of how much of a person the coarse mask shows in
+    it: the mask, which was taught by every pixel, errs less on things that were never seen. A box that
+    overlaps a better one by more than :data:`NMS_IOU` is dropped, and so is any other of a person who
+    scores :data:`CERTAIN_SCORE`.
 
     Args:
         output: ``(h, w, 6)``, a cell: score 0-1, share of person 0-1, then the logarithms of the
