@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from training.data import load_library, samples
 from training.exported import ExportedFile
-from training.networks import NETWORKS, AccurateDetector, AccurateSegmenter, FastDetector, FastSegmenter
+from training.networks import NETWORKS, AccurateSegmenter, Detector, FastDetector, FastSegmenter
 from training.train import load_average
 from upperbodyseg.postprocess.detections import LOG_RANGE
 
@@ -57,7 +57,7 @@ class ExportedSegmenter(nn.Module):
 class ExportedDetector(nn.Module):
     """NHWC BGR 0-255 in; out, a cell: score and share of person, 0-1, and the distances' logarithms."""
 
-    def __init__(self, network: AccurateDetector | FastDetector) -> None:
+    def __init__(self, network: Detector) -> None:
         super().__init__()
         self.network = network
 
@@ -206,7 +206,7 @@ def main() -> None:
             "sha256": hashlib.sha256(content).hexdigest(),
         }
 
-    cells = network.stride if isinstance(network, (AccurateDetector, FastDetector)) else 2
+    cells = network.stride if isinstance(network, Detector) else 2
     spec: dict[str, Any] = {
         "name": name,
         "version": args.version,
@@ -218,7 +218,7 @@ def main() -> None:
         "multiply_accumulates": multiply_accumulates(wrapped, size),
         "recipe": json.loads((args.run / "recipe.json").read_text()),
     }
-    if isinstance(network, (AccurateDetector, FastDetector)):
+    if isinstance(network, Detector):
         spec["unit"] = network.unit
         best, companion, spec["companion_share"], spec["doubt_weight"] = THRESHOLDS[model]
         spec["score_threshold"] = args.score_threshold or best

@@ -170,7 +170,15 @@ class AccurateSegmenter(nn.Module):
         return F.pixel_shuffle(self.cells(bgr), 2)
 
 
-class AccurateDetector(nn.Module):
+class Detector(nn.Module):
+    """What both detectors have in common: one box a cell of ``stride`` x ``stride`` pixels, its distances in
+    units of ``unit`` pixels."""
+
+    stride = 8
+    unit = 32.0
+
+
+class AccurateDetector(Detector):
     """BGR 0-255 ``(N, 3, H, W)`` -> ``(N, 5, H/8, W/8)``: one box a cell of 8 x 8 pixels.
 
     Channel 0 is a logit of how well the cell's box fits a person; channels 1-4 are the
@@ -182,8 +190,6 @@ class AccurateDetector(nn.Module):
     """
 
     size = 192
-    stride = 8
-    unit = 32.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -348,7 +354,7 @@ class FastSegmenter(nn.Module):
         self.entrance.fold()
 
 
-class FastDetector(nn.Module):
+class FastDetector(Detector):
     """Outputs as the accurate detector's, of a smaller picture.
 
     A plain entrance, the accurate detector's first stages and a plain decoder. It is taught by the accurate
@@ -356,8 +362,6 @@ class FastDetector(nn.Module):
     """
 
     size = 128
-    stride = 8
-    unit = 32.0
 
     def __init__(self) -> None:
         super().__init__()

@@ -16,16 +16,12 @@ import zipfile
 from pathlib import Path
 
 # Both segmenters go on, now both with pseudo-labels: samples, sizes and highest learning rate of each run.
-# In its last one the fast segmenter is taught by the accurate one, too.
 LATER = {
     "accurate-segmenter": (("40000x192,12000x256", 5e-4), ("11000x256", 2.5e-4), ("52000x256", 4e-4)),
-    "fast-segmenter": (
-        ("110000x192,60000x256", 1.2e-3),
-        ("38000x256", 6e-4),
-        ("64000x256", 8e-4),
-        ("90000x256", 8e-4),
-    ),
+    "fast-segmenter": (("110000x192,60000x256", 1.2e-3), ("38000x256", 6e-4), ("64000x256", 8e-4)),
 }
+# Then the fast one once more, taught by the accurate one.
+TAUGHT = ("--phases", "90000x256", "--lr", 8e-4, "--seed", 6)
 
 
 def step(module: str, *arguments: object) -> None:
@@ -72,13 +68,11 @@ def main() -> None:
     train("fast-segmenter", *soft, "--start", teacher)
     last = {network: network for network in LATER}
 
-    def go_on(network: str, *more: object) -> None:
-        """The next of a segmenter's later runs."""
-        i = 2 if last[network] == network else int(last[network].rsplit("-", 1)[1]) + 1
-        phases, rate = LATER[network][i - 2]
-        schedule = ("--phases", phases, "--lr", rate, "--seed", i + 1)
-        train(network, *soft, "--start", args.out / last[network], *schedule, *more, run=f"{network}-{i}")
-        last[network] = f"{network}-{i}"
+    for network, trainings in LATER.items():
+        for i, (phases, rate) in enumerate(trainings, 2):
+            schedule = ("--phases", phases, "--lr", rate, "--seed", i + 1)
+            train(network, *soft, "--start", args.out / last[network], *schedule, run=f"{network}-{i}")
+            last[network] = f"{network}-{i}"
 
     def export(network: str, run: str) -> Path:
         model, part = network.split("-")
@@ -87,14 +81,12 @@ def main() -> None:
             step("training.export", network, "--run", args.out / run, "--data", data, "--out", weights)
         return weights / f"person_{part}_int8.tflite"
 
-    for network, runs in LATER.items():
-        for _ in runs[:3]:
-            go_on(network)
-    go_on("fast-segmenter", "--teacher", export("accurate-segmenter", last["accurate-segmenter"]))
-    detector = args.out / "accurate-detector"
+    teach = ("--teacher", export("accurate-segmenter", last["accurate-segmenter"]))
+    before = args.out / last["fast-segmenter"]
+    train("fast-segmenter", *soft, "--start", before, *teach, *TAUGHT, run="fast-segmenter-5")
+    export("fast-segmenter", "fast-segmenter-5")
     teach = ("--teacher", export("accurate-detector", "accurate-detector"))
-    train("fast-detector", *soft, "--start", detector, *teach, "--seed", 13)
-    export("fast-segmenter", last["fast-segmenter"])
+    train("fast-detector", *soft, "--start", args.out / "accurate-detector", *teach, "--seed", 13)
     export("fast-detector", "fast-detector")
 
     peer = ("--peer", args.selfie, "--robustness") if args.selfie else ()

@@ -26,6 +26,7 @@ from training.networks import (
     AccurateDetector,
     AccurateSegmenter,
     Backbone,
+    Detector,
     FastDetector,
     FastSegmenter,
 )
@@ -79,7 +80,7 @@ def loss_of(network: torch.nn.Module, batch: list[Tensor], device: str) -> Tenso
     bgr = parts[0].permute(0, 3, 1, 2).float()
     with torch.autocast(device, torch.bfloat16):
         output = network(bgr)
-    if not isinstance(network, (AccurateDetector, FastDetector)):
+    if not isinstance(network, Detector):
         alpha, weight = (p[:, None].float() / 255 for p in parts[1:])
         return segmentation_loss(output.float(), alpha, weight)
     if len(parts) == 2:
