@@ -15,14 +15,16 @@ def segmentation_loss(logits: Tensor, alpha: Tensor, weight: Tensor) -> Tensor:
             says "ignore".
     """
     k = max(int(logits.shape[-1] * 0.04) | 1, 3)
-    soft = F.avg_pool2d(alpha, k, 1, k // 2, count_include_pad=False)
-    edge = 1 + 4 * (4 * soft * (1 - soft))  # 1 far from the edge, 5 on it
+    # In two passes, one an axis: a square window of this size takes an eighth of a step's time.
+    soft = F.avg_pool2d(alpha, (k, 1), 1, (k // 2, 0), count_include_pad=False)
+    soft = F.avg_pool2d(soft, (1, k), 1, (0, k // 2), count_include_pad=False)
+    edge = 1 + 16 * soft * (1 - soft)  # 1 far from the edge, 5 on it
     w = weight * edge
-    bce = F.binary_cross_entropy_with_logits(logits, alpha, reduction="none")
-    bce = (bce * w).sum() / w.sum().clamp(min=1)
+    bce = F.binary_cross_entropy_with_logits(logits, alpha, w, reduction="sum") / w.sum().clamp(min=1)
     p = logits.sigmoid()
-    both = (p * alpha * weight).sum((1, 2, 3))
-    either = ((p + alpha - p * alpha) * weight).sum((1, 2, 3))
+    weighted = p * weight
+    both = (weighted * alpha).sum((1, 2, 3))
+    either = weighted.sum((1, 2, 3)) + (alpha * weight).sum((1, 2, 3)) - both
     certain = weight.amax((1, 2, 3))
     smooth = 0.002 * p[0].numel()
     iou = (both + smooth) / (either + smooth)
