@@ -181,17 +181,37 @@ def test_a_segmenters_teacher_has_half_a_say_and_all_of_it_where_the_label_is_si
         seen.append(bgr)
         return np.full(bgr.shape[:2], 200, np.uint8)
 
-    silent = 0
+    silent = empty = 0
     for seed in range(40):
         _, label, known = segmenter_sample(SceneMaker(library, np.random.default_rng(seed)), 64)
+        asked = len(seen)
         maker = SceneMaker(library, np.random.default_rng(seed))
         bgr, alpha, weight = segmenter_sample(maker, 64, teacher)  # type: ignore[arg-type]
+        if len(seen) == asked:  # a people-free picture: there the label knows better than any network
+            np.testing.assert_array_equal(alpha, 0)
+            empty += 1
+            continue
         assert bgr.shape == seen[-1].shape == (64, 64, 3)
         np.testing.assert_array_equal(alpha[known == 0], 200)
         np.testing.assert_array_equal(weight[known == 0], TEACHER_ALONE)
         np.testing.assert_allclose(alpha[known > 0], label[known > 0] / 2.0 + 100, atol=0.5)
         silent += int((known == 0).any())
     assert silent > 5
+    assert 0 < empty < 15
+
+
+def test_a_second_opinion_has_a_third_and_the_segmenter_sees_every_other_picture_mirrored(
+    astronaut: np.ndarray,
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+    file = WEIGHTS / "accurate" / "person_segmenter_int8.tflite"
+    alone = SegmenterTeacher(file)
+    two = SegmenterTeacher(file, lambda bgr: np.full(bgr.shape[:2], 90, np.uint8))
+    mirrored, straight = two(astronaut), two(astronaut)
+    np.testing.assert_allclose(straight, alone(astronaut) * (2 / 3) + 30, atol=1)
+    unmirrored = alone(np.ascontiguousarray(astronaut[:, ::-1]))[:, ::-1]
+    np.testing.assert_allclose(mirrored, unmirrored * (2 / 3) + 30, atol=1)
+    assert (mirrored != straight).any()
 
 
 def test_teachers_see_the_person(astronaut: np.ndarray) -> None:

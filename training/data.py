@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.teachers import DetectorTeacher, SegmenterTeacher
+from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.geometry import Region, letterbox_geometry, resize
 from upperbodyseg.preprocess.letterbox import PADDING
 from upperbodyseg.preprocess.regions import MARGIN, region_around
@@ -500,10 +501,10 @@ def segmenter_sample(
     """BGR ``(size, size, 3)``, soft alpha 0-255 ``(size, size)``, pixel weight 0-255.
 
     With a teacher, who sees the picture before the camera's defects, its mask has half a say in the
-    alpha, and all of it where the label is silent.
+    alpha, and all of it where the label is silent; none where nobody is.
     """
     rng = maker.rng
-    _, scene = _scene(maker, SEGMENTER_MIX)
+    kind, scene = _scene(maker, SEGMENTER_MIX)
     if rng.random() < 0.25:
         scene = _turn(scene, rng)
     r = _region_for_training(scene, rng)
@@ -521,7 +522,7 @@ def segmenter_sample(
     if rng.random() < 0.5:
         bgr, alpha, weight = bgr[:, ::-1], alpha[:, ::-1], weight[:, ::-1]
     bgr = np.ascontiguousarray(bgr)
-    if teacher is not None:
+    if teacher is not None and kind != "empty":
         mask, silent = teacher(bgr), weight == 0
         alpha = cv2.addWeighted(alpha, 1 - TEACHER_SHARE, mask, TEACHER_SHARE, 0)  # type: ignore[assignment]
         alpha, weight = np.where(silent, mask, alpha), np.where(silent, np.uint8(TEACHER_ALONE), weight)
@@ -659,19 +660,31 @@ def _surround(scene: Scene, rng: np.random.Generator) -> Scene:
     return Scene(bgr, alpha, scene.boxes + np.asarray([x, 0, x, 0], np.float32), None, scene.weight)
 
 
+def _segmenters_teacher(teacher: Path, selfie: Path | None) -> SegmenterTeacher:
+    return SegmenterTeacher(teacher, MediaPipeSelfie(selfie) if selfie else None)
+
+
 def samples(
-    library: Library, network: str, size: int, seed: int, teacher: Path | None = None
+    library: Library,
+    network: str,
+    size: int,
+    seed: int,
+    teacher: Path | None = None,
+    selfie: Path | None = None,
 ) -> Iterator[tuple[NDArray[np.generic], ...]]:
     """An endless stream of samples; the same seed gives the same ones.
 
     Args:
         network: "segmenter" or "detector".
         teacher: exported file of a larger network of the same kind; a detector then learns from it alone.
+        selfie: MediaPipe Selfie's file, a second teacher for a segmenter.
     """
     maker = SceneMaker(library, np.random.default_rng(seed))
     make: Callable[[], tuple[NDArray[np.generic], ...]]
     if network == "segmenter":
-        make = partial(segmenter_sample, maker, size, SegmenterTeacher(teacher) if teacher else None)
+        make = partial(
+            segmenter_sample, maker, size, _segmenters_teacher(teacher, selfie) if teacher else None
+        )
     elif teacher:
         make = partial(taught_detector_sample, maker, size, DetectorTeacher(teacher))
     else:

@@ -49,14 +49,14 @@ STOP = {"accurate-detector": 55_000}
 
 
 class Stream(IterableDataset):  # type: ignore[type-arg]
-    def __init__(self, library: Library, network: str, size: int, seed: int, teacher: Path | None) -> None:
+    def __init__(self, library: Library, network: str, size: int, seed: int, *teachers: Path | None) -> None:
         self.arguments = (library, network.split("-")[1], size)
-        self.teacher = teacher
+        self.teachers = teachers
         self.seed = seed
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         worker = get_worker_info()
-        return samples(*self.arguments, self.seed * 64 + (worker.id if worker else 0), self.teacher)
+        return samples(*self.arguments, self.seed * 64 + (worker.id if worker else 0), *self.teachers)
 
 
 class Average:
@@ -142,6 +142,9 @@ def main() -> None:
         type=Path,
         help="exported .tflite file to learn from: beside the labels (segmenter), in their place (detector)",
     )
+    parser.add_argument(
+        "--selfie", type=Path, help="MediaPipe's selfie_segmentation.tflite, a segmenter's second teacher"
+    )
     parser.add_argument("--start", type=Path, help="finished run to start from")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--phases", help="SAMPLESxSIZE,... (default: the shipped recipe)")
@@ -181,6 +184,7 @@ def main() -> None:
         "start": args.start.name if args.start else "ImageNet",
         "pseudo_labels": args.labels is not None,
         "teacher": "/".join(args.teacher.parts[-2:]) if args.teacher else None,
+        "second_teacher": args.selfie.name if args.selfie else None,
         "torch": torch.__version__,
         "device": device,
     }
@@ -216,7 +220,7 @@ def main() -> None:
         end = min(end + count, stop)
         if seen >= end:
             continue
-        stream = Stream(library, args.network, size, args.seed * 1_000_003 + seen, args.teacher)
+        stream = Stream(library, args.network, size, args.seed * 1_000_003 + seen, args.teacher, args.selfie)
         for batch in DataLoader(stream, args.batch, num_workers=args.workers):
             progress = seen / total
             warm = min(1.0, (step + 1) / 150)
