@@ -22,7 +22,7 @@ from training.data import (
     segmenter_sample,
 )
 from training.pack import pack
-from training.teachers import DetectorTeacher, SegmenterTeacher
+from training.teachers import DetectorTeacher, Finder, SegmenterTeacher
 from upperbodyseg.models.spec import WEIGHTS
 
 
@@ -198,6 +198,39 @@ def test_a_segmenters_teacher_has_half_a_say_and_all_of_it_where_the_label_is_si
         silent += int((known == 0).any())
     assert silent > 5
     assert 0 < empty < 15
+
+
+def test_people_free_pictures_are_cut_where_a_detector_sees_somebody(library: Library) -> None:
+    marked = Library(library.people, library.cutouts, {"houses": [np.zeros((200, 300, 3), np.uint8)]})
+    marked.backgrounds["houses"][0][60:140, 90:150] = 255
+
+    def finder(bgr: np.ndarray) -> np.ndarray:
+        x, y, w, h = cv2.boundingRect((bgr[..., 0] > 128).astype(np.uint8))
+        return np.array([[x, y, x + w, y + h]], np.float32)
+
+    bright = {}
+    for how in (None, finder):
+        cut = []
+        for seed in range(300):
+            maker = SceneMaker(marked, np.random.default_rng(seed))
+            bgr, alpha, _ = segmenter_sample(maker, 64, None, how)
+            if not alpha.any() and np.median(bgr[28:36, 28:36]) > 60:
+                cut.append((bgr > 60).mean())
+        bright[how] = cut
+    # Most of the region is what was found, as it is round a person.
+    assert len(bright[finder]) > len(bright[None])
+    assert np.median(bright[finder]) > 0.35 > np.median(bright[None])
+
+
+def test_a_finder_sees_the_person(astronaut: np.ndarray) -> None:
+    pytest.importorskip("ai_edge_litert")
+    boxes = Finder(WEIGHTS / "accurate")(astronaut)
+    x0, y0, x1, y1 = boxes[0]
+    assert x0 < 120
+    assert y0 < 60
+    assert x1 > 340
+    assert y1 > 480
+    assert Finder(WEIGHTS / "accurate")(np.zeros((90, 160, 3), np.uint8)).shape == (0, 4)
 
 
 def test_a_second_opinion_has_a_third_and_the_segmenter_sees_every_other_picture_mirrored(

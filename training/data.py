@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.teachers import DetectorTeacher, SegmenterTeacher
+from training.teachers import DetectorTeacher, Finder, SegmenterTeacher
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.geometry import Region, letterbox_geometry, resize
 from upperbodyseg.preprocess.letterbox import PADDING
@@ -440,12 +440,12 @@ def _turn(scene: Scene, rng: np.random.Generator) -> Scene:
 # --- samples ------------------------------------------------------------------------------------
 
 SEGMENTER_MIX = {
-    "picsart": 0.28,
+    "picsart": 0.27,
     "coco": 0.25,
-    "pseudo": 0.20,
-    "composite": 0.17,
+    "pseudo": 0.19,
+    "composite": 0.16,
     "ccp": 0.01,
-    "empty": 0.09,
+    "empty": 0.12,
 }
 DETECTOR_MIX = {
     "picsart": 0.08,
@@ -495,10 +495,20 @@ TEACHER_SHARE = 0.5  # of a segmenter's target, where a label says something, to
 TEACHER_ALONE = 160  # weight, of 255, of a teacher's mask where no label does
 
 
+FOUND_EMPTY, FOUND = 0.7, 0.2  # share of people-free and other pictures cut where a detector sees somebody
+
+
 def segmenter_sample(
-    maker: SceneMaker, size: int, teacher: SegmenterTeacher | None = None
+    maker: SceneMaker,
+    size: int,
+    teacher: Callable[[U8], U8] | None = None,
+    finder: Callable[[U8], F32] | None = None,
 ) -> tuple[U8, U8, U8]:
     """BGR ``(size, size, 3)``, soft alpha 0-255 ``(size, size)``, pixel weight 0-255.
+
+    With a finder people-free pictures are mostly cut where it sees somebody: those are the regions in which
+    the segmenter will have to say that nobody is there. So are some of the others, for they are the
+    regions in which it will have to find people.
 
     With a teacher, who sees the picture before the camera's defects, its mask has half a say in the
     alpha, and all of it where the label is silent; none where nobody is.
@@ -507,6 +517,9 @@ def segmenter_sample(
     kind, scene = _scene(maker, SEGMENTER_MIX)
     if rng.random() < 0.25:
         scene = _turn(scene, rng)
+    if finder is not None and rng.random() < (FOUND_EMPTY if kind == "empty" else FOUND):
+        found = finder(scene.bgr)
+        scene = replace(scene, boxes=found if len(found) else scene.boxes)
     r = _region_for_training(scene, rng)
     cut = np.s_[r.y0 : r.y1, r.x0 : r.x1]
 
@@ -660,33 +673,43 @@ def _surround(scene: Scene, rng: np.random.Generator) -> Scene:
     return Scene(bgr, alpha, scene.boxes + np.asarray([x, 0, x, 0], np.float32), None, scene.weight)
 
 
-def _segmenters_teacher(teacher: Path, selfie: Path | None) -> SegmenterTeacher:
-    return SegmenterTeacher(teacher, MediaPipeSelfie(selfie) if selfie else None)
+@dataclass(frozen=True)
+class Teachers:
+    """Files of networks that have a say in the samples; None for those that have none.
+
+    Attributes:
+        teacher: exported file of a larger network of the same kind; a detector then learns from it alone.
+        selfie: MediaPipe Selfie's file, a segmenter's second teacher.
+        finder: folder of an exported pair, whose detector shows a segmenter where it errs.
+    """
+
+    teacher: Path | None = None
+    selfie: Path | None = None
+    finder: Path | None = None
+
+    def of_segmenter(self) -> tuple[SegmenterTeacher | None, Finder | None]:
+        second = MediaPipeSelfie(self.selfie) if self.selfie else None
+        teacher = SegmenterTeacher(self.teacher, second) if self.teacher else None
+        return teacher, Finder(self.finder) if self.finder else None
+
+
+NO_TEACHERS = Teachers()
 
 
 def samples(
-    library: Library,
-    network: str,
-    size: int,
-    seed: int,
-    teacher: Path | None = None,
-    selfie: Path | None = None,
+    library: Library, network: str, size: int, seed: int, teachers: Teachers = NO_TEACHERS
 ) -> Iterator[tuple[NDArray[np.generic], ...]]:
     """An endless stream of samples; the same seed gives the same ones.
 
     Args:
         network: "segmenter" or "detector".
-        teacher: exported file of a larger network of the same kind; a detector then learns from it alone.
-        selfie: MediaPipe Selfie's file, a second teacher for a segmenter.
     """
     maker = SceneMaker(library, np.random.default_rng(seed))
     make: Callable[[], tuple[NDArray[np.generic], ...]]
     if network == "segmenter":
-        make = partial(
-            segmenter_sample, maker, size, _segmenters_teacher(teacher, selfie) if teacher else None
-        )
-    elif teacher:
-        make = partial(taught_detector_sample, maker, size, DetectorTeacher(teacher))
+        make = partial(segmenter_sample, maker, size, *teachers.of_segmenter())
+    elif teachers.teacher:
+        make = partial(taught_detector_sample, maker, size, DetectorTeacher(teachers.teacher))
     else:
         make = partial(detector_sample, maker, size)
     while True:

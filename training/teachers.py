@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.exported import ExportedFile
+from upperbodyseg import ImageBuffer, ImageType
 from upperbodyseg.geometry import resize
+from upperbodyseg.models.interpreter import Interpreter, choose_runtime
+from upperbodyseg.models.spec import DETECTOR, load_spec, load_weights
+from upperbodyseg.postprocess.detections import decode_detections
+from upperbodyseg.preprocess.letterbox import letterbox
+from upperbodyseg.preprocess.pixel_format import open_frame
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -51,6 +57,29 @@ class SegmenterTeacher:
         mask = cells.reshape(n, n, 2, 2).transpose(0, 2, 1, 3).reshape(2 * n, 2 * n)
         levels = (mask * 255).clip(0, 255).round().astype(np.uint8)
         return resize(levels, *bgr.shape[:2])
+
+
+class Finder:
+    """Where a detector, rightly or wrongly, sees somebody: BGR ``(H, W, 3)`` -> boxes ``(n, 4)`` in pixels.
+
+    Args:
+        folder: of an exported pair.
+    """
+
+    LEAST = 0.1  # of a score: below what any model counts
+    MOST = 6
+
+    def __init__(self, folder: Path) -> None:
+        self._spec = load_spec(DETECTOR, choose_runtime("ai-edge-litert"), folder)
+        self._interpreter = Interpreter(self._spec, load_weights(self._spec))
+
+    def __call__(self, bgr: U8) -> F32:
+        frame = open_frame(ImageBuffer.view(bgr), ImageType.BGR_888, bgr.size)
+        square, fit = letterbox(frame, self._spec.input_shape[1])
+        cells = self._interpreter.run(square)
+        found = decode_detections(cells, self._spec.stride, self._spec.unit, fit, bgr.shape[:2])
+        boxes = [person.box for person in found if person.score >= self.LEAST]
+        return np.asarray(boxes[: self.MOST], np.float32).reshape(-1, 4)
 
 
 class DetectorTeacher:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from training.data import Library, load_library, samples
+from training.data import Library, Teachers, load_library, samples
 from training.losses import detection_loss, imitation_loss, segmentation_loss
 from training.networks import (
     NETWORKS,
@@ -49,14 +49,14 @@ STOP = {"accurate-detector": 55_000}
 
 
 class Stream(IterableDataset):  # type: ignore[type-arg]
-    def __init__(self, library: Library, network: str, size: int, seed: int, *teachers: Path | None) -> None:
+    def __init__(self, library: Library, network: str, size: int, seed: int, teachers: Teachers) -> None:
         self.arguments = (library, network.split("-")[1], size)
         self.teachers = teachers
         self.seed = seed
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         worker = get_worker_info()
-        return samples(*self.arguments, self.seed * 64 + (worker.id if worker else 0), *self.teachers)
+        return samples(*self.arguments, self.seed * 64 + (worker.id if worker else 0), self.teachers)
 
 
 class Average:
@@ -145,6 +145,11 @@ def main() -> None:
     parser.add_argument(
         "--selfie", type=Path, help="MediaPipe's selfie_segmentation.tflite, a segmenter's second teacher"
     )
+    parser.add_argument(
+        "--finder",
+        type=Path,
+        help="folder of an exported pair: a segmenter's pictures are cut where its detector sees people",
+    )
     parser.add_argument("--start", type=Path, help="finished run to start from")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--phases", help="SAMPLESxSIZE,... (default: the shipped recipe)")
@@ -185,6 +190,7 @@ def main() -> None:
         "pseudo_labels": args.labels is not None,
         "teacher": "/".join(args.teacher.parts[-2:]) if args.teacher else None,
         "second_teacher": args.selfie.name if args.selfie else None,
+        "finder": args.finder.name if args.finder else None,
         "torch": torch.__version__,
         "device": device,
     }
@@ -213,6 +219,7 @@ def main() -> None:
         part.replace(checkpoint)
 
     library = load_library(args.data, args.labels)
+    teachers = Teachers(args.teacher, args.selfie, args.finder)
     started, start_seen, losses, saved = time.time(), seen, [], time.time()
     log = open(args.out / "log.jsonl", "a", buffering=1)  # noqa: SIM115 (until the process ends)
     end = 0
@@ -220,7 +227,7 @@ def main() -> None:
         end = min(end + count, stop)
         if seen >= end:
             continue
-        stream = Stream(library, args.network, size, args.seed * 1_000_003 + seen, args.teacher, args.selfie)
+        stream = Stream(library, args.network, size, args.seed * 1_000_003 + seen, teachers)
         for batch in DataLoader(stream, args.batch, num_workers=args.workers):
             progress = seen / total
             warm = min(1.0, (step + 1) / 150)
