@@ -8,6 +8,7 @@ from upperbodyseg.geometry import Region
 from upperbodyseg.postprocess.agreement import (
     CERTAIN_LEVEL,
     MIN_COVERAGE,
+    Doubts,
     best_score,
     confirm_persons,
     coverage,
@@ -66,7 +67,8 @@ def test_doubt_lowers_the_best_score() -> None:
     doubtful = DetectedPerson((210, 60, 290, 240), 0.6)
     mask = np.full((64, 64), 140, np.uint8)
     mask[:, :32] = 255
-    assert best_score([certain, doubtful], REGION, mask, 0.3) == pytest.approx(0.5)
-    assert best_score([doubtful], REGION, mask, 0.3) == pytest.approx(0.3)
-    assert best_score([certain, doubtful], REGION, mask, 0.0) == pytest.approx(0.6)
-    assert best_score([], REGION, mask, 0.3) == 0
+    assert best_score([certain, doubtful], REGION, mask, Doubts(0.3)) == pytest.approx(0.5)
+    assert best_score([doubtful], REGION, mask, Doubts(0.3)) == pytest.approx(0.3)
+    assert best_score([doubtful], REGION, mask, Doubts(0.3, 130)) == pytest.approx(0.6)
+    assert best_score([certain, doubtful], REGION, mask, Doubts(0.0)) == pytest.approx(0.6)
+    assert best_score([], REGION, mask, Doubts(0.3)) == 0

@@ -200,6 +200,8 @@ def test_a_damaged_description_is_refused(models_dir: Path, text: str) -> None:
         {"companion_threshold": 0.99},
         {"companion_share": 1.5},
         {"doubt_weight": -0.1},
+        {"certain_level": 127},
+        {"certain_level": 256},
         {"output_shape": [1, 24, 24, 1]},
         {"input_shape": [192, 192, 3]},
     ],

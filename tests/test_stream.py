@@ -24,6 +24,7 @@ from upperbodyseg import (
     SegmenterOptions,
     UpperBodySegmenter,
 )
+from upperbodyseg.postprocess.agreement import Doubts
 from upperbodyseg.postprocess.detections import Thresholds
 from upperbodyseg.preprocess.pixel_format import open_frame
 from upperbodyseg.stream import CHECK_EVERY, EMPTY_CHECK_EVERY, FORGIVEN_CHECKS, Stream
@@ -300,7 +301,7 @@ def test_a_doubtful_newcomer_counts_only_beside_somebody_certain() -> None:
     def newcomers(*masks: U8) -> list[bool]:
         stream = Stream()
         stream.begin(frame)
-        stream.check([other, one][: len(masks)], Thresholds(0.5, 0.3), 0.3)
+        stream.check([other, one][: len(masks)], Thresholds(0.5, 0.3), Doubts(0.3))
         return stream.follow(masks)[0]
 
     assert newcomers(doubtful) == [False]
@@ -310,10 +311,10 @@ def test_a_doubtful_newcomer_counts_only_beside_somebody_certain() -> None:
 
     stream = Stream()
     stream.begin(frame)
-    stream.check([other], Thresholds(0.5, 0.3), 0.3)
+    stream.check([other], Thresholds(0.5, 0.3), Doubts(0.3))
     assert stream.follow([certain])[0] == [True]
     stream.begin(frame)
-    stream.check([other, one], Thresholds(0.5, 0.3), 0.3)
+    stream.check([other, one], Thresholds(0.5, 0.3), Doubts(0.3))
     assert stream.follow([certain, doubtful])[0] == [True, True]
     # Who is followed already may become as doubtful as the light makes it.
     assert stream.follow([doubtful, doubtful])[0] == [True, True]
@@ -321,7 +322,7 @@ def test_a_doubtful_newcomer_counts_only_beside_somebody_certain() -> None:
     weak = DetectedPerson(one.box, 0.35)
     stream = Stream()
     stream.begin(frame)
-    stream.check([other, weak], Thresholds(0.5, 0.3), 0.3)
+    stream.check([other, weak], Thresholds(0.5, 0.3), Doubts(0.3))
     assert stream.follow([certain, doubtful])[0] == [True, False]
 
 

@@ -20,7 +20,7 @@ from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.geometry import Region
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, choose_runtime
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
-from upperbodyseg.postprocess.agreement import KEPT_SCORE, best_score, confirm_persons
+from upperbodyseg.postprocess.agreement import KEPT_SCORE, Doubts, best_score, confirm_persons
 from upperbodyseg.postprocess.detections import (
     MIN_CELL_SCORE,
     Thresholds,
@@ -286,7 +286,7 @@ class _Work:
         # Who asks for weaker finds is to see them beside stronger ones, too.
         share = spec.companion_share * min(best / max(spec.score_threshold, 1e-6), 1.0)
         self.thresholds = Thresholds(best, companion, share)
-        self.doubt_weight = spec.doubt_weight
+        self.doubts = Doubts(spec.doubt_weight, spec.certain_level)
 
     def segment_still(self) -> tuple[list[Part], tuple[DetectedPerson, ...]]:
         found = self.thresholds.passing(self.detect())
@@ -296,7 +296,7 @@ class _Work:
         for region, members in group_persons(found, (self.frame.height, self.frame.width)):
             bgr, mask = self.segment(region)
             seen = confirm_persons(members, region, mask)
-            score = best_score(seen, region, mask, self.doubt_weight)
+            score = best_score(seen, region, mask, self.doubts)
             if seen and score >= KEPT_SCORE * self.thresholds.companion:
                 parts.append(Part(region, mask, self.guide(region, bgr, len(parts))))
                 confirmed += seen
@@ -317,7 +317,7 @@ class _Work:
         check = stream.begin(self.frame)
         while True:
             if check:
-                stream.check(self.detect(), self.thresholds, self.doubt_weight)
+                stream.check(self.detect(), self.thresholds, self.doubts)
             tracks = list(stream.tracks)
             regions = [track.region for track in tracks]
             pictures = [self.segment(region) for region in regions]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Region
-from upperbodyseg.postprocess.agreement import KEPT_SCORE, best_score, confirm_persons
+from upperbodyseg.postprocess.agreement import KEPT_SCORE, Doubts, best_score, confirm_persons
 from upperbodyseg.postprocess.detections import Thresholds
 from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
@@ -146,7 +146,8 @@ class Stream:
         self._age = 0  # frames since the last check
         self._due = self._cut = True
         self._checked = False
-        self._required = self._kept = self._doubt_weight = 0.0
+        self._required = self._kept = 0.0
+        self._doubts = Doubts()
 
     def begin(self, frame: Frame) -> bool:
         """Look at a new frame; whether the detector is to check it.
@@ -171,7 +172,7 @@ class Stream:
         self,
         found: Sequence[DetectedPerson],
         thresholds: Thresholds,
-        doubt_weight: float = 0.0,
+        doubts: Doubts = Doubts(),  # noqa: B008 (immutable)
     ) -> None:
         """Bring the tracks in line with what the detector finds in this frame.
 
@@ -179,7 +180,7 @@ class Stream:
             found: best first. One that reaches but :data:`WEAK_SCORE` of the lower threshold only
                 confirms who is followed already.
             thresholds: which of them count by themselves.
-            doubt_weight: see :func:`best_score`; after the segmenter's doubts, too, a newcomer must keep
+            doubts: see :func:`best_score`; after the segmenter's doubts, too, a newcomer must keep
                 :data:`KEPT_SCORE` of the threshold for companions and, where nobody is followed yet, the best
                 one reach its own.
         """
@@ -211,7 +212,7 @@ class Stream:
                 track.extent = None
                 self.tracks.append(track)
         self._required, self._kept = thresholds.best, KEPT_SCORE * thresholds.companion
-        self._doubt_weight = doubt_weight
+        self._doubts = doubts
         self._age, self._due, self._cut, self._checked = 0, False, False, True
 
     def follow(self, masks: Sequence[NDArray[np.uint8]]) -> tuple[list[bool], bool]:
@@ -229,7 +230,7 @@ class Stream:
             score = 1.0
             if track.new:
                 track.persons = confirm_persons(track.persons, track.region, mask)
-                score = best_score(track.persons, track.region, mask, self._doubt_weight)
+                score = best_score(track.persons, track.region, mask, self._doubts)
             scores.append(score)
         certain = any(score >= self._required for score in scores)
         for track, mask, score in zip(self.tracks, masks, scores, strict=True):

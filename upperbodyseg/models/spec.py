@@ -43,6 +43,7 @@ class ModelSpec:
         companion_threshold: score that suffices for the others once it does (detector).
         companion_share: share of the best find's score that they must reach, too (detector).
         doubt_weight: by how much a segmenter in full doubt lowers a find's score (detector).
+        certain_level: value of the mask from which on that segmenter is certain (detector).
     """
 
     name: str
@@ -60,6 +61,7 @@ class ModelSpec:
     companion_threshold: float = 0.5
     companion_share: float = 0.0
     doubt_weight: float = 0.0
+    certain_level: int = 240
 
 
 def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> ModelSpec:
@@ -96,6 +98,7 @@ def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> Mo
             companion_threshold=float(fields.get("companion_threshold", fields.get("score_threshold", 0.5))),
             companion_share=float(fields.get("companion_share", 0)),
             doubt_weight=float(fields.get("doubt_weight", 0)),
+            certain_level=int(fields.get("certain_level", 240)),
         )
     except FileNotFoundError as exc:
         raise ModelNotFoundError(
@@ -121,6 +124,7 @@ def _makes_sense(spec: ModelSpec, name: str) -> bool:
         and 0 <= spec.companion_threshold <= spec.score_threshold <= 1
         and 0 <= spec.companion_share <= 1
         and 0 <= spec.doubt_weight <= 1
+        and 128 <= spec.certain_level <= 255
     )
 
 

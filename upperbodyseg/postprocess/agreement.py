@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ __all__ = [
     "CERTAIN_LEVEL",
     "KEPT_SCORE",
     "MIN_COVERAGE",
+    "Doubts",
     "best_score",
     "confirm_persons",
     "coverage",
@@ -25,14 +27,26 @@ MIN_COVERAGE = 0.2
 arms fills a quarter of the box; a chair that the detector took for somebody, next to nothing."""
 
 CERTAIN_LEVEL = 240
-"""From this value of the mask on the segmenter is certain. Inside a person it is but for the edge;
-what it halfheartedly takes for one stays below."""
+"""From this value of the mask on a segmenter is certain, unless its pair's description says otherwise.
+Inside a person it is but for the edge; what it halfheartedly takes for one stays below."""
 
 KEPT_SCORE = 0.6
 """Share of the threshold for companions that the best find of a region must keep after the segmenter's
 doubts, however certain it is of somebody elsewhere: what lies on the table beside a person is no person."""
 
 Box = tuple[float, float, float, float]
+
+
+class Doubts(NamedTuple):
+    """What the segmenter's doubts take from a find's score.
+
+    Attributes:
+        weight: by how much full doubt lowers it.
+        certain_level: value of the mask, 128-255, from which on the segmenter is certain.
+    """
+
+    weight: float = 0.0
+    certain_level: int = CERTAIN_LEVEL
 
 
 def coverage(box: Box, region: Region, mask: NDArray[np.uint8]) -> float:
@@ -46,15 +60,16 @@ def coverage(box: Box, region: Region, mask: NDArray[np.uint8]) -> float:
     return float((_inside(box, region, mask) >= 128).mean())
 
 
-def doubt(box: Box, region: Region, mask: NDArray[np.uint8]) -> float:
+def doubt(box: Box, region: Region, mask: NDArray[np.uint8], certain_level: int = CERTAIN_LEVEL) -> float:
     """Share of what the mask takes for a person in a box of which it isn't certain, 0-1.
 
     Args:
         box, region, mask: as :func:`coverage`'s. Where nothing is marked all is doubt.
+        certain_level: see :class:`Doubts`.
     """
     inside = _inside(box, region, mask)
     marked = np.count_nonzero(inside >= 128)
-    return 1 - np.count_nonzero(inside >= CERTAIN_LEVEL) / marked if marked else 1.0
+    return 1 - np.count_nonzero(inside >= certain_level) / marked if marked else 1.0
 
 
 def _inside(box: Box, region: Region, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -68,18 +83,19 @@ def _inside(box: Box, region: Region, mask: NDArray[np.uint8]) -> NDArray[np.uin
 
 
 def best_score(
-    persons: Iterable[DetectedPerson], region: Region, mask: NDArray[np.uint8], doubt_weight: float
+    persons: Iterable[DetectedPerson], region: Region, mask: NDArray[np.uint8], doubts: Doubts
 ) -> float:
     """The best of the people's scores, each lowered by the segmenter's doubt.
 
     Args:
         persons, region, mask: as :func:`confirm_persons`'.
-        doubt_weight: by how much full doubt lowers a score.
+        doubts: what they take from a score.
 
     Returns:
         At most 1; 0 without people.
     """
-    return max((p.score - doubt_weight * doubt(p.box, region, mask) for p in persons), default=0.0)
+    weight, certain_level = doubts
+    return max((p.score - weight * doubt(p.box, region, mask, certain_level) for p in persons), default=0.0)
 
 
 def confirm_persons(
