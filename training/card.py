@@ -45,7 +45,7 @@ ORIGIN = {
     ("fast", DETECTOR): "from the backbone of the accurate detector, whose scores, boxes and masks are all "
     "that it was taught",
     ("fast", SEGMENTER): "from the backbone of the accurate segmenter, whose masks were half of what it was "
-    "taught in its last training",
+    "taught in its last trainings, in the very last together with those of MediaPipe Selfie (Apache-2.0)",
 }
 
 # Facts of the data folder's own description; the counts come from its manifest.
@@ -139,7 +139,14 @@ def card(model: str, name: str, sources: str, scores: str) -> str:
         f"{int(n):,} samples at {size} x {size}"
         for n, size in (phase.split("x") for phase in recipe["phases"].split(","))
     )
-    earlier = "from the version before, " if "segmenter" in recipe["start"] else ""
+    earlier = (
+        "from the version before, "
+        if recipe["start"].startswith(f"{model}-{name.removeprefix('person_')}")
+        else ""
+    )
+    mean = (
+        f", of which these are {recipe['share']:.0%} and those before the rest" if "share" in recipe else ""
+    )
     files = "\n".join(
         f"| for {s.runtime} | `{s.path.name}`, {s.path.stat().st_size:,} bytes, {s.precision}, "
         f"sha256 `{s.sha256}` |"
@@ -159,7 +166,7 @@ their use is for the user to judge.
 | output | `{list(spec.output_shape)}`: {OUTPUT[spec.name].format(**values)} |
 | recipe | {earlier}{phases}, stopped at {recipe["stop"]:,}; AdamW, batch {recipe["batch"]}, \
 learning rate {recipe["learning_rate"]} falling to 0 along a cosine; the \
-weights' exponential moving average; seed {recipe["seed"]}, PyTorch \
+weights' exponential moving average{mean}; seed {recipe["seed"]}, PyTorch \
 {recipe["torch"]} on {recipe["device"]} |
 
 ## Trained on

@@ -20,8 +20,11 @@ LATER = {
     "accurate-segmenter": (("40000x192,12000x256", 5e-4), ("11000x256", 2.5e-4), ("52000x256", 4e-4)),
     "fast-segmenter": (("110000x192,60000x256", 1.2e-3), ("38000x256", 6e-4), ("64000x256", 8e-4)),
 }
-# Then the fast one once more, taught by the accurate one.
-TAUGHT = ("--phases", "90000x256", "--lr", 8e-4, "--seed", 6)
+# Then the fast ones, taught by the accurate pair, and both once more.
+FAST = ("--phases", "90000x256", "--lr", 8e-4, "--seed", 6)
+FAST_LAST = ("--phases", "120000x256", "--lr", 9e-4, "--seed", 21)
+SHARE = 0.3  # of the fast segmenter's last training in its weights
+DETECTOR_LAST = ("--phases", "240000x128", "--lr", 1.5e-3, "--seed", 21)
 
 
 def step(module: str, *arguments: object) -> None:
@@ -74,25 +77,42 @@ def main() -> None:
             train(network, *soft, "--start", args.out / last[network], *schedule, run=f"{network}-{i}")
             last[network] = f"{network}-{i}"
 
-    def export(network: str, run: str) -> Path:
+    def export(network: str, run: str, folder: Path) -> Path:
         model, part = network.split("-")
-        weights = args.out / "weights" / model
+        weights = folder / model
         if not (weights / f"person_{part}.json").exists():
             step("training.export", network, "--run", args.out / run, "--data", data, "--out", weights)
         return weights / f"person_{part}_int8.tflite"
 
-    teach = ("--teacher", export("accurate-segmenter", last["accurate-segmenter"]))
-    before = args.out / last["fast-segmenter"]
-    train("fast-segmenter", *soft, "--start", before, *teach, *TAUGHT, run="fast-segmenter-5")
-    export("fast-segmenter", "fast-segmenter-5")
-    teach = ("--teacher", export("accurate-detector", "accurate-detector"))
-    train("fast-detector", *soft, "--start", args.out / "accurate-detector", *teach, "--seed", 13)
-    export("fast-detector", "fast-detector")
+    def taught(network: str, teacher: Path, start: str, run: str, *more: object) -> None:
+        train(network, *soft, "--start", args.out / start, "--teacher", teacher, *more, run=run)
+
+    first, final = args.out / "teachers", args.out / "weights"
+    segmenter = export("accurate-segmenter", last["accurate-segmenter"], first)
+    detector = export("accurate-detector", "accurate-detector", first)
+    taught("fast-segmenter", segmenter, last["fast-segmenter"], "fast-segmenter-5", *FAST)
+    taught("fast-detector", detector, "accurate-detector", "fast-detector", "--seed", 13)
+    for network, run in (("fast-segmenter", "fast-segmenter-5"), ("fast-detector", "fast-detector")):
+        export(network, run, first)
+    second = ("--selfie", args.selfie) if args.selfie else ()
+    finder = ("--finder", first / "fast")
+    taught("fast-segmenter", segmenter, "fast-segmenter-5", "fast-segmenter-6", *second, *finder, *FAST_LAST)
+    mean = args.out / "fast-segmenter-mean"
+    if not (mean / "final.pt").exists():
+        runs = (args.out / "fast-segmenter-5", args.out / "fast-segmenter-6")
+        step("training.average", *runs, "--share", SHARE, "--out", mean)
+    taught("fast-detector", detector, "fast-detector", "fast-detector-2", *DETECTOR_LAST)
+    for network, run in (
+        ("accurate-segmenter", last["accurate-segmenter"]),
+        ("accurate-detector", "accurate-detector"),
+        ("fast-segmenter", mean.name),
+        ("fast-detector", "fast-detector-2"),
+    ):
+        export(network, run, final)
 
     peer = ("--peer", args.selfie, "--robustness") if args.selfie else ()
     for model in ("accurate", "fast"):
-        weights = args.out / "weights" / model
-        step("benchmarks.accuracy", data, "--models", weights, *peer)
+        step("benchmarks.accuracy", data, "--models", final / model, *peer)
 
 
 if __name__ == "__main__":
