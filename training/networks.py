@@ -36,8 +36,8 @@ STAGES = (
 class DepthwiseConv(torch.autograd.Function):
     """Depthwise convolution whose gradients are computed in float32.
 
-    In bfloat16, on a CPU, that one step took two to nine times as long as in float32, and half of the time
-    of a whole training.
+    In bfloat16, on a CPU, that one step takes up to ten times as long as in float32; it took half of a
+    training's time.
     """
 
     @staticmethod
