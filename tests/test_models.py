@@ -216,8 +216,9 @@ def test_a_description_that_makes_no_sense_is_refused(models_dir: Path, fields: 
 def test_a_find_counts_only_after_the_segmenters_doubts(
     models_dir: Path, portrait: NDArray[np.uint8], is_still: bool
 ) -> None:
-    def output(doubt_weight: float, threshold: float) -> SegmentationOutput:
-        edit(models_dir / "person_detector.json", doubt_weight=doubt_weight)
+    def output(doubt_weight: float, threshold: float, certain_level: int = 240) -> SegmentationOutput:
+        description = models_dir / "person_detector.json"
+        edit(description, doubt_weight=doubt_weight, certain_level=certain_level)
         frame = FrameInput(ImageBuffer.view(portrait), 0, ImageType.BGR_888, is_still=is_still)
         with UpperBodySegmenter(SegmenterOptions(models_dir=models_dir, score_threshold=threshold)) as engine:
             return engine.process(frame)
@@ -228,6 +229,8 @@ def test_a_find_counts_only_after_the_segmenters_doubts(
     doubted = output(1, threshold)  # there is always an edge, of which no segmenter is certain
     assert doubted.persons == ()
     assert not doubted.mask.any()
+    # Certain of whatever it marks, it has none.
+    assert output(1, threshold, certain_level=128).persons == (person,)
 
 
 def test_an_engine_whose_models_failed_can_be_tried_again(models_dir: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Region
-from upperbodyseg.postprocess.agreement import KEPT_SCORE, Doubts, best_score, confirm_persons
+from upperbodyseg.postprocess.agreement import KEPT_SCORE, NO_DOUBTS, Doubts, best_score, confirm_persons
 from upperbodyseg.postprocess.detections import Thresholds
 from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
@@ -147,7 +147,7 @@ class Stream:
         self._due = self._cut = True
         self._checked = False
         self._required = self._kept = 0.0
-        self._doubts = Doubts()
+        self._doubts = NO_DOUBTS
 
     def begin(self, frame: Frame) -> bool:
         """Look at a new frame; whether the detector is to check it.
@@ -172,7 +172,7 @@ class Stream:
         self,
         found: Sequence[DetectedPerson],
         thresholds: Thresholds,
-        doubts: Doubts = Doubts(),  # noqa: B008 (immutable)
+        doubts: Doubts = NO_DOUBTS,
     ) -> None:
         """Bring the tracks in line with what the detector finds in this frame.
 

@@ -15,6 +15,7 @@ __all__ = [
     "CERTAIN_LEVEL",
     "KEPT_SCORE",
     "MIN_COVERAGE",
+    "NO_DOUBTS",
     "Doubts",
     "best_score",
     "confirm_persons",
@@ -47,6 +48,9 @@ class Doubts(NamedTuple):
 
     weight: float = 0.0
     certain_level: int = CERTAIN_LEVEL
+
+
+NO_DOUBTS = Doubts()
 
 
 def coverage(box: Box, region: Region, mask: NDArray[np.uint8]) -> float:
