@@ -20,6 +20,7 @@ from training.data import (
     load_library,
     samples,
     segmenter_sample,
+    taught_detector_sample,
 )
 from training.pack import pack
 from training.teachers import DetectorTeacher, Finder, SegmenterTeacher
@@ -220,6 +221,33 @@ def test_people_free_pictures_are_cut_where_a_detector_sees_somebody(library: Li
     # Most of the region is what was found, as it is round a person.
     assert len(bright[finder]) > len(bright[None])
     assert np.median(bright[finder]) > 0.35 > np.median(bright[None])
+
+
+class SeesOne:
+    """A detector that has one opinion of every picture; what it was shown is kept."""
+
+    size = 64
+
+    def __init__(self, score: float, channels: int) -> None:
+        self.opinion, self.seen = (score, channels), []  # type: ignore[var-annotated]
+
+    def __call__(self, bgr: np.ndarray, size: int) -> np.ndarray:
+        assert bgr.shape == (self.size, self.size, 3)
+        self.seen.append(bgr)
+        score, channels = self.opinion
+        cells = np.full((size // 8, size // 8, channels), score, np.float32)
+        cells[..., 0] = score
+        return cells
+
+
+def test_a_taught_detectors_pictures_keep_fitting_their_labels(library: Library) -> None:
+    before = {kind: [s.bgr.copy() for s in scenes] for kind, scenes in library.people.items()}
+    for seed in range(60):
+        maker = SceneMaker(library, np.random.default_rng(seed))
+        taught_detector_sample(maker, 96, SeesOne(0.5, 6))  # type: ignore[arg-type]
+    for kind, pictures in before.items():
+        for picture, scene in zip(pictures, library.people[kind], strict=True):
+            np.testing.assert_array_equal(scene.bgr, picture)
 
 
 def test_a_finder_sees_the_person(astronaut: np.ndarray) -> None:

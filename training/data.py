@@ -625,7 +625,8 @@ def taught_detector_sample(maker: SceneMaker, size: int, teacher: DetectorTeache
     else:
         scene = _detector_scene(maker)
     if rng.random() < 0.5:
-        scene.bgr = np.ascontiguousarray(scene.bgr[:, ::-1])
+        # A new scene, for this one may be the library's own, whose picture must keep fitting its label.
+        scene = replace(scene, bgr=np.ascontiguousarray(scene.bgr[:, ::-1]))
     opinion = teacher(_letterboxed(scene.bgr, teacher.size, None), size)
     return _letterboxed(scene.bgr, size, rng), opinion
 
