@@ -40,8 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert cv2.imwrite(str(path), picture)
         return name
 
-    def add(file: str, mask: str, kind: str, split: str) -> None:
-        rows.append({"file": file, "mask": mask, "set": kind, "split": split})
+    def add(file: str, mask: str, kind: str, split: str, licence: str = "unknown") -> None:
+        rows.append({"file": file, "mask": mask, "set": kind, "split": split, "licence": licence})
 
     for kind, split in (("picsart", "train"), ("coco", "train"), ("ccp", "train"), ("coco", "val")):
         picture = rng.integers(0, 256, (120, 100, 3), dtype=np.uint8)
@@ -50,7 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if kind == "coco":
             mask[:, :10] = 128
         file = save(f"people/{kind}/images/{split}.png", picture)
-        add(file, save(f"people/{kind}/masks/{split}.png", mask), kind, split)
+        licence = "coco-licence-4" if kind == "coco" else "unknown"
+        add(file, save(f"people/{kind}/masks/{split}.png", mask), kind, split, licence)
         boxes.append([file, 20, 30, 81, 91, "annotation"])
     for kind in ("viton", "headshots", "headshots-caps"):
         cut = rng.integers(0, 256, (60, 50, 4), dtype=np.uint8)
@@ -59,12 +60,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         add(save(f"cutouts/{kind}/a.png", cut), "alpha channel", kind, "train")
     for i in range(10):
         room = rng.integers(0, 256, (90, 160, 3), dtype=np.uint8)
-        add(save(f"backgrounds/houses/images/{i}.png", room), "", "houses", "train")
+        licence = "CC BY 4.0" if i < 3 else "please cite; no licence"
+        add(save(f"backgrounds/houses/images/{i}.png", room), "", "houses", "train", licence)
     for name in ("wide", "nobody"):
         wide = rng.integers(0, 256, (300, 600, 3), dtype=np.uint8)
-        add(save(f"unlabelled/lfw/images/{name}.png", wide), "", "lfw", "unlabelled")
+        add(save(f"unlabelled/lfw/images/{name}.png", wide), "", "lfw", "unlabelled", "CC0")
     with open(root / "manifest.csv", "w", newline="") as f:
-        writer = csv.DictWriter(f, ["file", "mask", "set", "split", "width", "height"])
+        writer = csv.DictWriter(f, ["file", "mask", "set", "split", "licence", "width", "height"])
         writer.writeheader()
         writer.writerows(rows)
     with open(root / "boxes.csv", "w", newline="") as f:
@@ -89,6 +91,23 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def library(folder: Path) -> Library:
     return load_library(folder)
+
+
+def test_openly_licensed_pictures_alone_make_samples_too(folder: Path, labels: Path) -> None:
+    library = load_library(folder, labels, open_only=True)
+    assert {kind for kind, scenes in library.people.items() if scenes} == {"coco", "pseudo"}
+    assert not any(library.cutouts.values())
+    assert len(library.backgrounds["houses"]) == 3
+    maker = SceneMaker(library, np.random.default_rng(2))
+    mix = {"picsart": 0.4, "coco": 0.2, "composite": 0.2, "empty": 0.2}
+    assert maker.available(mix) == {"coco": 0.2, "composite": 0.2, "empty": 0.2}
+    (person,) = library.people["coco"]
+    assert maker.composite(people=2).alpha.any()
+    assert len(person.boxes) == 1
+    for _ in range(40):
+        bgr, alpha, _ = segmenter_sample(maker, 64)
+        assert bgr.shape == (64, 64, 3)
+        assert alpha.shape == (64, 64)
 
 
 def test_every_fifth_people_free_picture_is_held_out(folder: Path) -> None:

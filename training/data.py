@@ -85,13 +85,30 @@ def background_files(folder: Path, held_out: bool) -> list[str]:
     return [f for files in by_set.values() for i, f in enumerate(sorted(files)) if (i % 5 == 4) == held_out]
 
 
-def load_library(folder: Path, labels: Path | None = None) -> Library:
-    """Decode the train split, and the unlabelled pictures that ``labels`` has soft masks for."""
+# What may be used, also changed and commercially, if its maker is named: as the manifest says it.
+OPEN_LICENCES = ("CC0", "CC BY 4.0", "coco-licence-4", "coco-licence-5")  # these two are CC BY and CC BY-SA
+
+
+def is_open(row: dict[str, str]) -> bool:
+    """Whether a picture is openly licensed."""
+    return row["licence"].startswith(OPEN_LICENCES)
+
+
+def load_library(folder: Path, labels: Path | None = None, open_only: bool = False) -> Library:
+    """Decode the train split, and the unlabelled pictures that ``labels`` has soft masks for.
+
+    Args:
+        folder: the data folder.
+        labels: what ``training.pseudo_labels`` wrote.
+        open_only: take openly licensed pictures alone.
+    """
     library = Library()
     boxes = read_boxes(folder)
     allowed = set(background_files(folder, held_out=False))
     for row in read_manifest(folder):
         file = row["file"]
+        if open_only and not is_open(row):
+            continue
         if row["split"] == "unlabelled" and labels is not None:
             scene = _pseudo_labelled(folder / file, labels / label_name(file), boxes.get(file))
             if scene is not None:
@@ -165,6 +182,14 @@ MIN_EMPTY_SIDE = 80  # pixels of a part of a photo in which nobody is
 MOSAIC_SIDE = 240  # pixels of each of a mosaic's scenes
 
 
+CUTOUT_MIX = {"viton": 0.3, "headshots": 0.15, "headshots-caps": 0.06, "picsart": 0.24, "coco": 0.25}
+
+
+def _choice(rng: np.random.Generator, mix: dict[str, float]) -> str:
+    parts = np.asarray(list(mix.values()))
+    return str(rng.choice(list(mix), p=parts / parts.sum()))
+
+
 class SceneMaker:
     """Draws scenes: photos as they are, rooms without people, and composites."""
 
@@ -176,6 +201,14 @@ class SceneMaker:
             for s in self._background_sets
         ]
         self._background_p = np.asarray(weights) / sum(weights)
+
+    def _has(self, kind: str) -> bool:
+        return bool(self.pictures.people.get(kind) or self.pictures.cutouts.get(kind))
+
+    def available(self, mix: dict[str, float]) -> dict[str, float]:
+        """The kinds of scenes that can be made of the library's pictures."""
+        made = {"empty": True, "composite": any(map(self._has, CUTOUT_MIX))}
+        return {kind: part for kind, part in mix.items() if made.get(kind, self._has(kind))}
 
     def _pick(self, items: list) -> object:  # type: ignore[type-arg]
         return items[self.rng.integers(len(items))]
@@ -233,8 +266,7 @@ class SceneMaker:
         return Scene(bgr, alpha, np.concatenate(boxes).astype(np.float32), ignore)
 
     def _cutout(self) -> U8:
-        kinds = ["viton", "headshots", "headshots-caps", "picsart", "coco"]
-        kind = self.rng.choice(kinds, p=[0.3, 0.15, 0.06, 0.24, 0.25])
+        kind = _choice(self.rng, {k: p for k, p in CUTOUT_MIX.items() if self._has(k)})
         if kind not in ("picsart", "coco"):
             return self._pick(self.pictures.cutouts[kind])  # type: ignore[return-value]
         scene = self.photo(kind)
@@ -458,9 +490,7 @@ DETECTOR_MIX = {
 
 
 def _scene(maker: SceneMaker, mix: dict[str, float]) -> tuple[str, Scene]:
-    kind = str(maker.rng.choice(list(mix), p=list(mix.values())))
-    if kind == "pseudo" and not maker.pictures.people.get(kind):
-        kind = "picsart" if maker.rng.random() < 0.3 else "coco"
+    kind = _choice(maker.rng, maker.available(mix))
     if kind == "composite":
         return kind, maker.composite()
     if kind == "empty":

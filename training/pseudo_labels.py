@@ -9,7 +9,8 @@ Three opinions, all run here, offline: the teacher; MediaPipe Selfie Segmentatio
 are the sharpest but which marks any salient thing, so that it counts only near what one of the
 others marks. The first two look at the regions round the annotated boxes, or where there are
 none round what they mark in the whole picture. Where they contradict each other the weight is 0.
-Pictures of the val split are never opened.
+Pictures of the val split are never opened. Without a teacher MediaPipe's opinion of the mirror
+image takes its place.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.u2net import U2Net
-from training.data import label_name, read_boxes, read_manifest
+from training.data import is_open, label_name, read_boxes, read_manifest
 from training.networks import AccurateSegmenter
 from training.train import load_teacher
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
@@ -93,21 +94,24 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--selfie", type=Path, required=True)
     parser.add_argument("--u2net", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True, help="finished run of accurate-segmenter")
+    parser.add_argument("--teacher", type=Path, help="finished run of accurate-segmenter")
+    parser.add_argument("--open", action="store_true", help="label openly licensed pictures alone")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
     args.out.mkdir(parents=True, exist_ok=True)
-    peer, u2net, teacher = (
-        MediaPipeSelfie(args.selfie),
-        U2Net(args.u2net),
-        TeachersMask(load_teacher(args.teacher)),
-    )
+    peer, u2net = MediaPipeSelfie(args.selfie), U2Net(args.u2net)
 
     def selfie(bgr: U8) -> F32:
         return peer(bgr) / np.float32(255)
 
+    def mirrored(bgr: U8) -> F32:
+        return selfie(np.ascontiguousarray(bgr[:, ::-1]))[:, ::-1]
+
+    teacher = TeachersMask(load_teacher(args.teacher)) if args.teacher else mirrored
     rows = [r for r in read_manifest(args.data) if r["split"] == "unlabelled"]
+    if args.open:
+        rows = [r for r in rows if is_open(r)]
     annotated = read_boxes(args.data)
     kept = 0
     for n, row in enumerate(rows, 1):

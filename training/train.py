@@ -151,6 +151,7 @@ def main() -> None:
         help="folder of an exported pair: a segmenter's pictures are cut where its detector sees people",
     )
     parser.add_argument("--start", type=Path, help="finished run to start from")
+    parser.add_argument("--open", action="store_true", help="learn from openly licensed pictures alone")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--phases", help="SAMPLESxSIZE,... (default: the shipped recipe)")
     parser.add_argument("--stop", type=int, help="samples to stop at (default: the shipped recipe)")
@@ -188,6 +189,7 @@ def main() -> None:
         "seed": args.seed,
         "start": args.start.name if args.start else "ImageNet",
         "pseudo_labels": args.labels is not None,
+        "open_only": args.open,
         "teacher": "/".join(args.teacher.parts[-2:]) if args.teacher else None,
         "second_teacher": args.selfie.name if args.selfie else None,
         "finder": args.finder.name if args.finder else None,
@@ -218,7 +220,7 @@ def main() -> None:
         )
         part.replace(checkpoint)
 
-    library = load_library(args.data, args.labels)
+    library = load_library(args.data, args.labels, args.open)
     teachers = Teachers(args.teacher, args.selfie, args.finder)
     started, start_seen, losses, saved = time.time(), seen, [], time.time()
     log = open(args.out / "log.jsonl", "a", buffering=1)  # noqa: SIM115 (until the process ends)
