@@ -318,10 +318,15 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--score-threshold", type=float)
     parser.add_argument("--peer", type=Path, help="selfie_segmentation.tflite, to score beside ours")
+    parser.add_argument("--test-time-augmentation", action="store_true", help="two views of every region")
     parser.add_argument("--robustness", action="store_true", help="also on pictures made worse")
     args = parser.parse_args()
     options = SegmenterOptions(
-        model=args.model, runtime=args.runtime, models_dir=args.models, score_threshold=args.score_threshold
+        model=args.model,
+        runtime=args.runtime,
+        models_dir=args.models,
+        score_threshold=args.score_threshold,
+        test_time_augmentation=args.test_time_augmentation,
     )
     runtime = choose_runtime(args.runtime)
     peer = MediaPipeSelfie(args.peer) if args.peer else None

@@ -84,6 +84,13 @@ def whole_frames(selfie: Path, u2net: Path | None) -> Calls:
         engine = UpperBodySegmenter(SegmenterOptions(model=model, runtime=runtime))
         engine.initialize()
         calls[f"upperbodyseg {model}, {runtime}"] = lambda e=engine: e.process(frame)  # type: ignore[misc]
+        twice = UpperBodySegmenter(
+            SegmenterOptions(model=model, runtime=runtime, test_time_augmentation=True)
+        )
+        twice.initialize()
+        calls[f"upperbodyseg {model}, {runtime}, test-time augmentation"] = (  # type: ignore[misc]
+            lambda e=twice: e.process(frame)
+        )
         following = UpperBodySegmenter(SegmenterOptions(model=model, runtime=runtime))
         following.initialize()
         calls[f"upperbodyseg {model}, {runtime}, a stream's frame"] = (  # type: ignore[misc]

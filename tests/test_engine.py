@@ -51,6 +51,39 @@ def room() -> U8:
     return cv2.GaussianBlur(room, (0, 0), 1)  # type: ignore[return-value]
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_test_time_augmentation_makes_a_symmetric_pictures_mask_symmetric(model: str, portrait: U8) -> None:
+    """The left half of the face and its mirror image: without it the mask's halves differ by more."""
+    half = portrait[:, : portrait.shape[1] // 2]
+    picture = np.hstack([half, half[:, ::-1]])
+    asymmetry, persons = [], []
+    for twice in (False, True):
+        options = SegmenterOptions(model=model, test_time_augmentation=twice, refine=False)
+        with UpperBodySegmenter(options) as engine:
+            output = engine.process(bgr_frame(picture), blur_sigma=0)
+        mask = output.mask
+        assert mask.shape == picture.shape[:2]
+        assert 0.2 < (mask >= 128).mean() < 0.9
+        asymmetry.append(cv2.absdiff(mask, np.ascontiguousarray(mask[:, ::-1])).mean())
+        persons.append(output.persons)
+    assert persons[0] == persons[1]
+    assert asymmetry[0] > 0.1  # of 255
+    assert asymmetry[1] < 0.5 * asymmetry[0]
+
+
+def test_streams_know_no_test_time_augmentation(portrait: U8) -> None:
+    masks = []
+    for twice in (False, True):
+        with UpperBodySegmenter(SegmenterOptions(test_time_augmentation=twice)) as engine:
+            masks.append([engine.process(bgr_frame(portrait, t, is_still=False)).mask for t in range(3)])
+    np.testing.assert_array_equal(*masks)
+
+
+def test_test_time_augmentation_is_on_or_off() -> None:
+    with pytest.raises(InputError, match="test_time_augmentation must be True or False, got 'yes'"):
+        SegmenterOptions(test_time_augmentation="yes")  # type: ignore[arg-type]
+
+
 def test_a_person_is_cut_out_of_a_photograph(runtime_engine: UpperBodySegmenter, astronaut: U8) -> None:
     picture = astronaut[:400, 20:440]
     output = runtime_engine.process(bgr_frame(picture, timestamp=33))

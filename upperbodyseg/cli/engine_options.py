@@ -11,8 +11,11 @@ from upperbodyseg.models.spec import MODELS
 __all__ = ["add_blur_sigma", "add_engine_options", "engine_options"]
 
 
-def add_engine_options(parser: argparse.ArgumentParser, *, max_pixels: bool = False) -> None:
-    """Add ``--model``, ``--threads``, ``--runtime`` and, where sizes are a stranger's, ``--max-pixels``."""
+def add_engine_options(
+    parser: argparse.ArgumentParser, *, max_pixels: bool = False, stills: bool = False
+) -> None:
+    """Add ``--model``, ``--threads``, ``--runtime``; where sizes are a stranger's, ``--max-pixels``; where
+    pictures are stills, ``--test-time-augmentation``."""
     parser.add_argument(
         "--model",
         choices=MODELS,
@@ -32,6 +35,13 @@ def add_engine_options(parser: argparse.ArgumentParser, *, max_pixels: bool = Fa
             help="refuse larger pictures (default: %(default)s)",
         )
 
+    if stills:
+        parser.add_argument(
+            "--test-time-augmentation",
+            action="store_true",
+            help="mean of two masks, of the picture and of its mirror image: better edges, more time",
+        )
+
 
 def engine_options(args: argparse.Namespace) -> SegmenterOptions:
     """What the options of :func:`add_engine_options` say.
@@ -44,6 +54,7 @@ def engine_options(args: argparse.Namespace) -> SegmenterOptions:
         num_threads=args.threads,
         runtime=args.runtime,
         max_pixels=getattr(args, "max_pixels", SegmenterOptions.max_pixels),
+        test_time_augmentation=getattr(args, "test_time_augmentation", False),
     )
 
 

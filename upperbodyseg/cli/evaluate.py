@@ -54,7 +54,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="OUT", help="folder for the results (default: evaluation-LAYOUT)"
     )
-    add_engine_options(parser)
+    add_engine_options(parser, stills=True)
     parser.add_argument("--blur-sigma", type=float, default=DEFAULT_BLUR_SIGMA, metavar="S")
     parser.add_argument("--peer", choices=("mediapipe",), help="score this one's masks on the same pictures")
     parser.add_argument(
@@ -82,6 +82,7 @@ def _run(args: argparse.Namespace) -> int:
         "runtime": runtime,
         "models": " ".join(s.sha256[:16] for s in specs),
         "blur_sigma": str(sigma),
+        "test_time_augmentation": str(options.test_time_augmentation),
     }
     with UpperBodySegmenter(options) as engine:
 

@@ -68,7 +68,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "(quoted, for the shell), a picture file, or their own background blurred",
     )
     add_blur_sigma(parser)
-    add_engine_options(parser, max_pixels=True)
+    add_engine_options(parser, max_pixels=True, stills=True)
     parser.set_defaults(run=_run, kind="mask")
 
 
