@@ -25,8 +25,11 @@ from upperbodyseg import (
     SegmenterOptions,
     UpperBodySegmenter,
 )
+from upperbodyseg.engine import _Work
+from upperbodyseg.geometry import Region
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, available_runtimes, choose_runtime
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
+from upperbodyseg.preprocess.regions import region_around
 
 NAMES = (DETECTOR, SEGMENTER)
 
@@ -202,6 +205,8 @@ def test_a_damaged_description_is_refused(models_dir: Path, text: str) -> None:
         {"doubt_weight": -0.1},
         {"certain_level": 127},
         {"certain_level": 256},
+        {"margin": -0.1},
+        {"margin": float("nan")},
         {"output_shape": [1, 24, 24, 1]},
         {"input_shape": [192, 192, 3]},
     ],
@@ -231,6 +236,31 @@ def test_a_find_counts_only_after_the_segmenters_doubts(
     assert not doubted.mask.any()
     # Certain of whatever it marks, it has none.
     assert output(1, threshold, certain_level=128).persons == (person,)
+
+
+@pytest.mark.parametrize("is_still", [True, False])
+def test_a_pair_says_how_much_is_seen_round_a_box(
+    models_dir: Path, webcam: NDArray[np.uint8], is_still: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    segment = _Work.segment
+
+    def watched(work: _Work, region: Region) -> object:
+        seen.append(region)
+        return segment(work, region)
+
+    monkeypatch.setattr(_Work, "segment", watched)
+    for margin in (0.0, 0.3):
+        edit(models_dir / "person_detector.json", margin=margin)
+        frame = FrameInput(ImageBuffer.view(webcam), 0, ImageType.BGR_888, is_still=is_still)
+        with UpperBodySegmenter(SegmenterOptions(models_dir=models_dir)) as engine:
+            (person,) = engine.process(frame).persons
+        wanted = region_around(person.box, webcam.shape[:2], margin)
+        assert seen[0] == wanted
+        # A still is seen again where its region cuts somebody off; a stream's region grows in the next frame.
+        assert len(seen) == 1 + (is_still and margin == 0)
+        assert seen[-1].union(wanted) == seen[-1]
+        seen.clear()
 
 
 def test_an_engine_whose_models_failed_can_be_tried_again(models_dir: Path) -> None:

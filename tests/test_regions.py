@@ -10,13 +10,38 @@ from upperbodyseg.geometry import Region, letterbox_geometry
 from upperbodyseg.postprocess.detections import MAX_PERSONS
 from upperbodyseg.preprocess.letterbox import PADDING, letterbox
 from upperbodyseg.preprocess.pixel_format import Frame
-from upperbodyseg.preprocess.regions import MAX_REGIONS, region_around, regions_from_boxes
+from upperbodyseg.preprocess.regions import MAX_REGIONS, grown, region_around, regions_from_boxes
 
 FRAME = (720, 1280)
 
 
 def covers(region: Region, box: tuple[float, float, float, float]) -> bool:
     return region.x0 <= box[0] and region.y0 <= box[1] and region.x1 >= box[2] and region.y1 >= box[3]
+
+
+def test_a_region_that_cuts_somebody_off_grows() -> None:
+    region = Region(200, 100, 400, 400)
+    mask = np.zeros((128, 128), np.uint8)
+    mask[40:90, 30:100] = 255
+    assert grown(region, mask, FRAME) == region
+    mask[40:90, 100:] = 255
+    wider = grown(region, mask, FRAME)
+    assert wider.x1 > 420  # what is marked is 153 pixels wide
+    assert wider.contains((region.x0, region.y0, region.x1, region.y1))
+    mask[40:90] = 127
+    assert grown(region, mask, FRAME) == region
+
+
+def test_a_region_does_not_grow_for_a_speck_or_past_the_frame() -> None:
+    height, width = FRAME
+    region = Region(width - 200, height - 300, width, height)
+    mask = np.zeros((128, 128), np.uint8)
+    mask[60:, 40:] = 200
+    assert grown(region, mask, FRAME) == region  # the frame itself cuts here
+    mask[:10, 0] = 200
+    assert grown(region, mask, FRAME) == region
+    mask[:14, 0] = 200
+    assert grown(region, mask, FRAME).x0 < region.x0
 
 
 def test_a_region_is_the_box_with_its_margin() -> None:

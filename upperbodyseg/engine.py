@@ -37,7 +37,7 @@ from upperbodyseg.postprocess.mask import (
 from upperbodyseg.postprocess.refine import Guide
 from upperbodyseg.preprocess.letterbox import letterbox
 from upperbodyseg.preprocess.pixel_format import MAX_SIDE, Frame, check_size, open_frame
-from upperbodyseg.preprocess.regions import group_persons
+from upperbodyseg.preprocess.regions import group_persons, grown
 from upperbodyseg.stream import Stream
 from upperbodyseg.types import DetectedPerson, FrameInput, ImageBuffer, ImageType, SegmentationOutput
 
@@ -300,11 +300,16 @@ class _Work:
         parts: list[Part] = []
         confirmed: list[DetectedPerson] = []
         best = 0.0
-        for region, members in group_persons(found, (self.frame.height, self.frame.width)):
+        size = self.frame.height, self.frame.width
+        for region, members in group_persons(found, size, self.detector.spec.margin):
             bgr, mask = self.segment(region)
             seen = confirm_persons(members, region, mask)
             score = best_score(seen, region, mask, self.doubts)
             if seen and score >= KEPT_SCORE * self.thresholds.companion:
+                roomier = grown(region, mask, size)
+                if roomier != region:
+                    region = roomier  # noqa: PLW2901
+                    bgr, mask = self.segment(region)
                 if self.augment:
                     mask = self.with_mirrored(bgr, mask)
                 parts.append(Part(region, mask, self.guide(region, bgr, len(parts))))
@@ -326,7 +331,7 @@ class _Work:
         check = stream.begin(self.frame)
         while True:
             if check:
-                stream.check(self.detect(), self.thresholds, self.doubts)
+                stream.check(self.detect(), self.thresholds, self.doubts, self.detector.spec.margin)
             tracks = list(stream.tracks)
             regions = [track.region for track in tracks]
             pictures = [self.segment(region) for region in regions]

@@ -21,7 +21,7 @@ from upperbodyseg.postprocess.agreement import KEPT_SCORE, NO_DOUBTS, Doubts, be
 from upperbodyseg.postprocess.detections import Thresholds
 from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
-from upperbodyseg.preprocess.regions import MAX_REGIONS, group_persons, region_around
+from upperbodyseg.preprocess.regions import MARGIN, MAX_REGIONS, group_persons, region_around
 from upperbodyseg.types import DetectedPerson, ImageType
 
 __all__ = ["CHECK_EVERY", "EMPTY_CHECK_EVERY", "Stream", "Track"]
@@ -173,6 +173,7 @@ class Stream:
         found: Sequence[DetectedPerson],
         thresholds: Thresholds,
         doubts: Doubts = NO_DOUBTS,
+        margin: float = MARGIN,
     ) -> None:
         """Bring the tracks in line with what the detector finds in this frame.
 
@@ -183,6 +184,7 @@ class Stream:
             doubts: see :func:`best_score`; after the segmenter's doubts, too, a newcomer must keep
                 :data:`KEPT_SCORE` of the threshold for companions and, where nobody is followed yet, the best
                 one reach its own.
+            margin: round the finds' boxes, for the regions that they begin with.
         """
         assert self._key is not None
         size = self._key[:2]
@@ -192,7 +194,7 @@ class Stream:
         if self._cut:
             for track in old:
                 track.smoother.forget()
-        for region, members in group_persons(persons, size):
+        for region, members in group_persons(persons, size, margin):
             same = [t for t in old if t.region.overlap(region) >= _SAME]
             if not same:
                 self.tracks.append(Track(region, members))

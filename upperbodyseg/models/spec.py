@@ -44,6 +44,7 @@ class ModelSpec:
         companion_share: share of the best find's score that they must reach, too (detector).
         doubt_weight: by how much a segmenter in full doubt lowers a find's score (detector).
         certain_level: value of the mask from which on that segmenter is certain (detector).
+        margin: share of a box's sides that its region is wider and higher by on each side (detector).
     """
 
     name: str
@@ -62,6 +63,7 @@ class ModelSpec:
     companion_share: float = 0.0
     doubt_weight: float = 0.0
     certain_level: int = 240
+    margin: float = 0.15
 
 
 def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> ModelSpec:
@@ -99,6 +101,7 @@ def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> Mo
             companion_share=float(fields.get("companion_share", 0)),
             doubt_weight=float(fields.get("doubt_weight", 0)),
             certain_level=int(fields.get("certain_level", 240)),
+            margin=float(fields.get("margin", 0.15)),
         )
     except FileNotFoundError as exc:
         raise ModelNotFoundError(
@@ -125,6 +128,7 @@ def _makes_sense(spec: ModelSpec, name: str) -> bool:
         and 0 <= spec.companion_share <= 1
         and 0 <= spec.doubt_weight <= 1
         and 128 <= spec.certain_level <= 255
+        and 0 <= spec.margin <= 1
     )
 
 

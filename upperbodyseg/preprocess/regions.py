@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from upperbodyseg.geometry import Region
 from upperbodyseg.types import DetectedPerson
 
-__all__ = ["MARGIN", "MAX_REGIONS", "group_persons", "region_around", "regions_from_boxes"]
+__all__ = ["MARGIN", "MAX_REGIONS", "group_persons", "grown", "region_around", "regions_from_boxes"]
 
 MARGIN = 0.15
 """Share of a box's width and height that is added on each of its sides."""
@@ -31,6 +35,9 @@ MERGE_OVERLAP = 0.3
 MAX_MERGED_ASPECT = 2.5
 """Unless one nearly contains the other, regions are not merged into one longer than this:
 people in a square input would become too thin."""
+
+CUT = 0.1
+"""Share of a region's side that, marked, says that the region cuts somebody off."""
 
 
 def _widen(low: float, high: float, wanted: float, limit: int) -> tuple[float, float]:
@@ -83,6 +90,34 @@ def region_around(
     return Region(left, top, right, bottom)
 
 
+def grown(region: Region, mask: NDArray[np.uint8], frame_size: tuple[int, int]) -> Region:
+    """The region with more room, where one of its sides cuts through what the mask marks.
+
+    Args:
+        region: where ``mask`` lies in the frame.
+        mask: ``(h, w)`` uint8 0-255, of any size; marked from 128 on.
+        frame_size: ``(height, width)`` of the frame.
+
+    Returns:
+        A region that holds the given one and :data:`MARGIN` round all that is marked; the same one where
+        no side inside the frame is marked for more than :data:`CUT` of its length.
+    """
+    height, width = frame_size
+    marked = (mask >= 128).view(np.uint8)
+    sides = (
+        (marked[:, 0], region.x0 > 0),
+        (marked[:, -1], region.x1 < width),
+        (marked[0], region.y0 > 0),
+        (marked[-1], region.y1 < height),
+    )
+    if not any(inside and side.mean() > CUT for side, inside in sides):
+        return region
+    x, y, w, h = cv2.boundingRect(marked)
+    scale_x, scale_y = region.width / mask.shape[1], region.height / mask.shape[0]
+    left, top = region.x0 + x * scale_x, region.y0 + y * scale_y
+    return region.union(region_around((left, top, left + w * scale_x, top + h * scale_y), frame_size))
+
+
 def _belong_together(a: Region, b: Region) -> bool:
     smaller = min(a.area, b.area)
     share = a.intersection_area(b) / smaller if smaller else 1.0
@@ -115,17 +150,19 @@ def _merge_nearest(regions: list[Region]) -> list[Region]:
 def regions_from_boxes(
     boxes: Iterable[tuple[float, float, float, float]],
     frame_size: tuple[int, int],
+    margin: float = MARGIN,
 ) -> list[Region]:
     """One region a person, neighbours merged; empty without boxes.
 
     Args:
         boxes: ``(x_min, y_min, x_max, y_max)`` in frame pixels.
         frame_size: ``(height, width)`` of the frame.
+        margin: as for :func:`region_around`.
 
     Returns:
         At most :data:`MAX_REGIONS` regions; each box's part inside the frame lies within one of them.
     """
-    regions = [region_around(box, frame_size) for box in boxes]
+    regions = [region_around(box, frame_size, margin) for box in boxes]
     while (merged := _merge_once(regions)) is not None:
         regions = merged
     while len(regions) > MAX_REGIONS:
@@ -134,17 +171,18 @@ def regions_from_boxes(
 
 
 def group_persons(
-    persons: Iterable[DetectedPerson], frame_size: tuple[int, int]
+    persons: Iterable[DetectedPerson], frame_size: tuple[int, int], margin: float = MARGIN
 ) -> list[tuple[Region, tuple[DetectedPerson, ...]]]:
     """The regions to segment, each with the people who are in it, in their order.
 
     Args:
         persons: what the detector found.
         frame_size: ``(height, width)`` of the frame.
+        margin: as for :func:`region_around`.
     """
     persons = list(persons)
     groups: list[tuple[Region, list[DetectedPerson]]] = [
-        (region, []) for region in regions_from_boxes((p.box for p in persons), frame_size)
+        (region, []) for region in regions_from_boxes((p.box for p in persons), frame_size, margin)
     ]
     for person in persons:
         for region, members in groups:
