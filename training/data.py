@@ -85,7 +85,8 @@ def background_files(folder: Path, held_out: bool) -> list[str]:
     return [f for files in by_set.values() for i, f in enumerate(sorted(files)) if (i % 5 == 4) == held_out]
 
 
-# What may be used, also changed and commercially, if its maker is named: as the manifest says it.
+# What may be used, also changed and commercially, if its maker is named and, for the last, what is made of it
+# is shared alike: as the manifest says it.
 OPEN_LICENCES = ("CC0", "CC BY 4.0", "coco-licence-4", "coco-licence-5")  # these two are CC BY and CC BY-SA
 
 
