@@ -81,21 +81,17 @@ def whole_frames(selfie: Path, u2net: Path | None) -> Calls:
     frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, is_still=True)
     streamed = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888)
     for model, runtime in itertools.product(MODELS, available_runtimes()):
-        engine = UpperBodySegmenter(SegmenterOptions(model=model, runtime=runtime))
-        engine.initialize()
-        calls[f"upperbodyseg {model}, {runtime}"] = lambda e=engine: e.process(frame)  # type: ignore[misc]
-        twice = UpperBodySegmenter(
-            SegmenterOptions(model=model, runtime=runtime, test_time_augmentation=True)
-        )
-        twice.initialize()
-        calls[f"upperbodyseg {model}, {runtime}, test-time augmentation"] = (  # type: ignore[misc]
-            lambda e=twice: e.process(frame)
-        )
-        following = UpperBodySegmenter(SegmenterOptions(model=model, runtime=runtime))
-        following.initialize()
-        calls[f"upperbodyseg {model}, {runtime}, a stream's frame"] = (  # type: ignore[misc]
-            lambda e=following: e.process(streamed)
-        )
+        for name, given, augmented in (
+            ("", frame, False),
+            (", test-time augmentation", frame, True),
+            (", a stream's frame", streamed, False),
+        ):
+            options = SegmenterOptions(model=model, runtime=runtime, test_time_augmentation=augmented)
+            engine = UpperBodySegmenter(options)
+            engine.initialize()
+            calls[f"upperbodyseg {model}, {runtime}{name}"] = (  # type: ignore[misc]
+                lambda e=engine, f=given: e.process(f)
+            )
     if importlib.util.find_spec("mediapipe"):
         import mediapipe  # noqa: PLC0415 (not ours to require)
 
