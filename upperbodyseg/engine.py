@@ -35,6 +35,7 @@ from upperbodyseg.postprocess.mask import (
     probability_to_mask,
 )
 from upperbodyseg.postprocess.refine import Guide
+from upperbodyseg.preprocess.exposure import exposed
 from upperbodyseg.preprocess.letterbox import letterbox
 from upperbodyseg.preprocess.pixel_format import MAX_SIDE, Frame, check_size, open_frame
 from upperbodyseg.preprocess.regions import group_persons, grown
@@ -363,14 +364,14 @@ class _Work:
         return persons
 
     def segment(self, region: Region) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """A region as the segmenter sees it, BGR, and the segmenter's mask of it."""
+        """A region in the size in which the segmenter sees it, BGR, and the segmenter's mask of it."""
         _, height, width, _ = self.segmenter.spec.input_shape
         bgr = self.frame.read_bgr(region, height, width, self.buffers, quick=self.in_stream)
         self.clock.lap("preprocess")
         return bgr, self.mask_of(bgr)
 
     def mask_of(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        mask = cells_to_pixels(self.segmenter.run_levels(bgr, probability_to_mask))
+        mask = cells_to_pixels(self.segmenter.run_levels(exposed(bgr), probability_to_mask))
         self.clock.lap("segmentation")
         return mask
 

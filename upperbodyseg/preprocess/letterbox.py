@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from upperbodyseg.buffers import Buffers
 from upperbodyseg.geometry import Letterbox, letterbox_geometry
+from upperbodyseg.preprocess.exposure import exposed
 from upperbodyseg.preprocess.pixel_format import Frame
 
 __all__ = ["PADDING", "letterbox"]
@@ -16,10 +17,12 @@ PADDING = 114
 
 
 def letterbox(frame: Frame, size: int, buffers: Buffers | None = None) -> tuple[NDArray[np.uint8], Letterbox]:
-    """The frame as BGR in a grey ``(size, size, 3)`` uint8 square, and where it lies in it."""
+    """The frame as BGR in a grey ``(size, size, 3)`` uint8 square, and where it lies in it.
+
+    A dark frame is made brighter (:func:`~upperbodyseg.preprocess.exposure.exposed`), the bars are not.
+    """
     fit = letterbox_geometry((frame.height, frame.width), size)
     square = np.full((size, size, 3), PADDING, np.uint8)
-    square[fit.top : fit.top + fit.height, fit.left : fit.left + fit.width] = frame.read_bgr(
-        frame.whole, fit.height, fit.width, buffers
-    )
+    inside = square[fit.top : fit.top + fit.height, fit.left : fit.left + fit.width]
+    inside[:] = exposed(frame.read_bgr(frame.whole, fit.height, fit.width, buffers))
     return square, fit
