@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import zipfile
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -137,6 +139,17 @@ def test_segmenter_samples(library: Library) -> None:
     assert any((a == 0).all() for _, a, _ in seen)
     assert any((a == 255).any() for _, a, _ in seen)
     assert any((w == 0).any() for _, _, w in seen)
+
+
+@pytest.mark.parametrize("network", ["segmenter", "detector"])
+def test_dark_pictures_are_learnt_from_as_the_product_shows_them(network: str, library: Library) -> None:
+    dark = Library(
+        people={k: [replace(s, bgr=s.bgr // 4) for s in scenes] for k, scenes in library.people.items()},
+        backgrounds={k: [room // 4 for room in rooms] for k, rooms in library.backgrounds.items()},
+    )
+    pictures = [sample[0] for sample in islice(samples(dark, network, 96, seed=5), 30)]
+    assert np.median([np.percentile(picture.max(2), 98) for picture in pictures]) > 180
+    assert max(s.bgr.max() for scenes in dark.people.values() for s in scenes) < 64
 
 
 def test_detector_samples_box_what_their_mask_shows(library: Library) -> None:

@@ -24,8 +24,8 @@ WHAT = {
     SEGMENTER: "Says for every pixel of a region round a person how likely it shows a person.",
 }
 INPUT = {
-    DETECTOR: "the whole frame, letterboxed into a square with grey (114) bars",
-    SEGMENTER: "a region round one or several people, stretched to a square",
+    DETECTOR: "the whole frame, letterboxed into a square with grey (114) bars, a dark one made brighter",
+    SEGMENTER: "a region round one or several people, stretched to a square, a dark one made brighter",
 }
 OUTPUT = {
     DETECTOR: "a cell of {stride} x {stride} input pixels, in two tensors: score 0-1 (the IoU its box is "
@@ -67,7 +67,7 @@ SOURCES = (
     ),
     (
         "unlabelled",
-        "selfies, portraits, hair, webcams and groups, with masks made by this package's first models, "
+        "selfies, portraits, hair, webcams and groups, with masks made by this package's earlier models, "
         "MediaPipe Selfie and U2Net (both Apache-2.0)",
         "CC0 (100), CC BY 4.0 (210), COCO (240), research sets and unknown terms (1,000)",
     ),
@@ -140,7 +140,7 @@ def card(model: str, name: str, sources: str, scores: str) -> str:
         for n, size in (phase.split("x") for phase in recipe["phases"].split(","))
     )
     earlier = (
-        "from the version before, "
+        "the last training: from earlier weights, "
         if recipe["start"].startswith(f"{model}-{name.removeprefix('person_')}")
         else ""
     )

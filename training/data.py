@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from training.teachers import DetectorTeacher, Finder, SegmenterTeacher
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.geometry import Region, letterbox_geometry, resize
+from upperbodyseg.preprocess.exposure import exposed
 from upperbodyseg.preprocess.letterbox import PADDING
 from upperbodyseg.preprocess.regions import MARGIN, region_around
 
@@ -394,9 +395,9 @@ def camera_defects(bgr: U8, rng: np.random.Generator) -> U8:
     if rng.random() < 0.12:
         out = _light_from_one_side(out, rng)
     choice = rng.random()
-    if choice < 0.08:
+    if choice < 0.12:
         out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.5, 2.4)))
-    elif choice < 0.18:
+    elif choice < 0.25:
         n = int(rng.integers(3, max(round(0.06 * max(out.shape[:2])), 4)))
         kernel = np.zeros((n, n), np.float32)
         a = rng.uniform(0, np.pi)
@@ -408,11 +409,11 @@ def camera_defects(bgr: U8, rng: np.random.Generator) -> U8:
             1.0,
         )
         out = cv2.filter2D(out, -1, kernel / kernel.sum())
-    elif choice < 0.25:
+    elif choice < 0.32:
         f = rng.uniform(0.35, 0.8)
         small = cv2.resize(out, None, fx=f, fy=f, interpolation=cv2.INTER_AREA)
         out = cv2.resize(small, out.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    if rng.random() < 0.15:
+    if rng.random() < 0.25:
         noise = rng.standard_normal(out.shape, np.float32) * np.float32(rng.uniform(2, 22))
         out = (out + noise).clip(0, 255).astype(np.uint8)
     if rng.random() < 0.08:
@@ -561,7 +562,7 @@ def segmenter_sample(
     weight = np.full((size, size), int(255 * scene.weight), np.uint8)
     if scene.ignore is not None:
         weight[fit(scene.ignore[cut].astype(np.uint8) * 255) > 0] = 0
-    if rng.random() < 0.08:
+    if rng.random() < 0.2:
         _hold_something(bgr, weight, maker.background(), rng)
     if rng.random() < 0.5:
         bgr, alpha, weight = bgr[:, ::-1], alpha[:, ::-1], weight[:, ::-1]
@@ -570,18 +571,22 @@ def segmenter_sample(
         mask, silent = teacher(bgr), weight == 0
         alpha = cv2.addWeighted(alpha, 1 - TEACHER_SHARE, mask, TEACHER_SHARE, 0)  # type: ignore[assignment]
         alpha, weight = np.where(silent, mask, alpha), np.where(silent, np.uint8(TEACHER_ALONE), weight)
-    return camera_defects(bgr, rng), alpha, weight
+    return exposed(camera_defects(bgr, rng)), alpha, weight
 
 
 def _hold_something(bgr: U8, weight: U8, picture: U8, rng: np.random.Generator) -> None:
-    """Lay a piece of another picture over this one, in place, and leave open what it is.
+    """Lay a piece of another picture, or of one colour, over this one, in place, and leave open what it is.
 
     The labelled sets disagree whether a held object belongs to the person; what has to be learnt
     is that the person goes on beside it.
     """
     size = len(bgr)
     w, h = (int(n) for n in rng.uniform(0.12, 0.4, 2) * size)
-    piece = _cover(picture, h, w, rng)
+    if rng.random() < 0.4:  # of one colour, lit from one side
+        shade = np.linspace(0.8, 1.2, w, dtype=np.float32)[None, :, None] * rng.uniform(10, 230, 3)
+        piece = np.broadcast_to(shade.clip(0, 255), (h, w, 3)).astype(np.uint8)
+    else:
+        piece = _cover(picture, h, w, rng)
     shape = np.zeros((h, w), np.uint8)
     if rng.random() < 0.5:
         cv2.ellipse(shape, (w // 2, h // 2), (w // 2, h // 2), 0, 0, 360, 255, -1)
@@ -640,6 +645,7 @@ def _letterboxed(bgr: U8, size: int, rng: np.random.Generator | None) -> U8:
     inside = cv2.resize(bgr, (fit.width, fit.height), interpolation=cv2.INTER_AREA)
     if rng is not None:
         inside = camera_defects(inside, rng)  # type: ignore[arg-type]
+    inside = exposed(inside)  # type: ignore[arg-type]
     square = np.full((size, size, 3), PADDING, np.uint8)
     square[fit.top :, fit.left :][: fit.height, : fit.width] = inside
     return square
