@@ -64,7 +64,7 @@ class SegmenterOptions:
             what the segmenter's doubts take from it; the others may stay below it by as much as the
             detector's description says. None is the value the detector was measured with. Lower finds
             more people and more coat racks.
-        refine: let the mask's edges follow the frame's own, at its resolution, for about a millisecond
+        refine: let the mask's edges follow the frame's own, at its resolution, for one to two milliseconds
             at 1280 x 720. None: yes, but for stream frames with the fast model, whose time it would
             lengthen by a quarter.
         test_time_augmentation: in still frames, let the segmenter see every region once more as in a mirror
