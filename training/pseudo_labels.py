@@ -77,7 +77,7 @@ def label(
     teacher: Callable[[U8], F32],
     selfie: Callable[[U8], F32],
     u2net: U2Net,
-    shares: tuple[float, float, float] = SHARES,
+    shares: tuple[float, float, float],
 ) -> U8 | None:
     """``(2 H, W)``: alpha over weight, 0-255; None where nobody is found."""
     if not boxes:
