@@ -144,9 +144,7 @@ def card(model: str, name: str, sources: str, scores: str) -> str:
         if recipe["start"].startswith(f"{model}-{name.removeprefix('person_')}")
         else ""
     )
-    mean = (
-        f", of which these are {recipe['share']:.0%} and those before the rest" if "share" in recipe else ""
-    )
+    mean = ", and then a mean with those of earlier trainings" if "share" in recipe else ""
     files = "\n".join(
         f"| for {s.runtime} | `{s.path.name}`, {s.path.stat().st_size:,} bytes, {s.precision}, "
         f"sha256 `{s.sha256}` |"
