@@ -25,6 +25,7 @@ from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, available_run
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
 from upperbodyseg.postprocess.detections import decode_detections
 from upperbodyseg.postprocess.mask import Part, cells_to_pixels, compose_mask
+from upperbodyseg.preprocess.exposure import exposed
 from upperbodyseg.preprocess.letterbox import letterbox
 from upperbodyseg.preprocess.pixel_format import open_frame
 
@@ -85,6 +86,12 @@ def test_read_region(benchmark: BenchmarkFixture, size: str) -> None:
     frame = open_frame(ImageBuffer.view(webcam_picture(*SIZES[size])), ImageType.BGR_888, 10**8)
     bgr = benchmark(frame.read_bgr, person_region(*SIZES[size]), 256, 256)
     assert bgr.shape == (256, 256, 3)
+
+
+@pytest.mark.benchmark(group="stages")
+def test_make_brighter(benchmark: BenchmarkFixture) -> None:
+    bgr = cv2.resize(webcam_picture(720, 1280), (256, 256)) // 5
+    assert benchmark(exposed, bgr).mean() > 2 * bgr.mean()
 
 
 @pytest.mark.benchmark(group="stages")
