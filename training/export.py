@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from training.compact import compact
 from training.data import load_library, samples
 from training.exported import ExportedFile
 from training.networks import NETWORKS, AccurateSegmenter, Detector, FastDetector, FastSegmenter
@@ -196,6 +197,7 @@ def main() -> None:
             content = to_int8(float32, calibration, STAYS_FLOAT[model], part == "detector")
         else:
             content = to_float16(float32)
+        content = compact(content)
         file = folder / f"{name}_{precision}.tflite"
         file.write_bytes(content)
         errors: list[float] = []
