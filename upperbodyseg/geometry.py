@@ -125,8 +125,8 @@ def resize(
         height, width: of the result.
         buffers: where the picture between the two steps may lie.
         out: array of the result's shape to write into and return; it doesn't overlap ``plane``.
-        quick: half as much again, down to a third and so on, in each of the steps: most pixels have a
-            part, for half of the time.
+        quick: further in the linear step, down to a third, or to two sevenths where means of blocks
+            follow: most pixels have a part, for half of the time.
     """
     h, w = plane.shape[:2]
     if (h, w) == (height, width):
@@ -145,5 +145,5 @@ def resize(
 
 def _step(length: int, wanted: int, quick: bool) -> int:
     """The length at which ``length`` pixels are between the linear step and the mean of blocks."""
-    most = 3 if quick else 2
-    return wanted * (1 if length <= most * wanted else 2 if length <= 2 * most * wanted else 4)
+    once, twice = (3, 7) if quick else (2, 4)
+    return wanted * (1 if length <= once * wanted else 2 if length <= twice * wanted else 4)
