@@ -24,8 +24,10 @@ from upperbodyseg import (
     SegmenterOptions,
     UpperBodySegmenter,
 )
+from upperbodyseg.geometry import Region, resize
 from upperbodyseg.postprocess.agreement import Doubts
 from upperbodyseg.postprocess.detections import Thresholds
+from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import open_frame
 from upperbodyseg.stream import CHECK_EVERY, EMPTY_CHECK_EVERY, FORGIVEN_CHECKS, Stream
 
@@ -363,6 +365,28 @@ def test_the_mask_keeps_up_with_motion(room: U8, person: U8) -> None:
                 now += error(mask, x)
                 before += error(mask, x - speed / 2)
     assert now < before  # nearer to where the person is than to half a frame ago
+
+
+def test_a_smaller_picture_lags_no_more() -> None:
+    """The same slow movement changes the pixels of a smaller picture by less."""
+    backdrop = cv2.resize(np.random.default_rng(0).integers(60, 120, (80, 80, 3), dtype=np.uint8), (640, 640))
+
+    def lag(side: int) -> float:
+        smoother, behind, moved = TemporalSmoother(), 0.0, 0.0
+        before = np.zeros((side, side), np.uint8)
+        for i in range(6):
+            alpha = np.zeros((640, 640), np.uint8)
+            cv2.circle(alpha, (200 + 2 * i, 320), 150, 255, -1, cv2.LINE_AA)
+            frame = np.where(alpha[..., None] > 0, backdrop // 3 + 120, backdrop).astype(np.uint8)
+            mask = resize(alpha, side, side)
+            smooth = smoother.smooth(resize(noisy(frame, i), side, side), mask, Region(0, 0, 640, 640))
+            if i > 0:
+                behind += float(cv2.absdiff(smooth, mask).sum())
+                moved += float(cv2.absdiff(mask, before).sum())
+            before = mask
+        return behind / moved
+
+    assert lag(160) < 1.05 * lag(256)
 
 
 def test_smoothing_can_be_left_out(webcam: U8) -> None:

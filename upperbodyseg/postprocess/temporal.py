@@ -25,12 +25,18 @@ _SETTLED = 2  # levels: such a change passes, or rounding would keep the mask fr
 _QUIET, _MOVING = 2.0, 4.0  # times the noise, and grey levels on top: change that is none, and that is
 _QUIET_LEVELS, _MOVING_LEVELS = 3.5, 9.0
 _REACH = 3  # pixels of half the size; the change is a mean over that many each way
+_SIDE = 256  # of the pictures that these hold for
 
 
 @cache
-def _moving_table(noise: int) -> NDArray[np.uint8]:
-    """How surely a change of so many levels is more than the camera's noise, 0-255."""
+def _moving_table(noise: int, side: int) -> NDArray[np.uint8]:
+    """How surely a change of so many levels is more than the camera's noise, 0-255.
+
+    In a smaller picture the same movement changes the mean over a pixel's surroundings by less.
+    """
+    share = min(side / _SIDE, 1.0)
     quiet, moving = _QUIET * noise + _QUIET_LEVELS, _MOVING * noise + _MOVING_LEVELS
+    quiet, moving = quiet * share, moving * share
     surely = (np.arange(256) - quiet) * (255 / (moving - quiet))
     return surely.clip(0, 255).astype(np.uint8)
 
@@ -78,7 +84,7 @@ class TemporalSmoother:
         # A quarter of the pixels stay below the camera's noise though most of a person may move.
         some = change[::2, ::2].ravel()
         noise = int(np.partition(some, len(some) // 4)[len(some) // 4])
-        return cv2.resize(cv2.LUT(change, _moving_table(noise)), (width, height))  # type: ignore[return-value]
+        return cv2.resize(cv2.LUT(change, _moving_table(noise, width)), (width, height))  # type: ignore[return-value]
 
     def _move(self, region: Region) -> NDArray[np.uint8]:
         """Lay what is remembered where the new region has it; 255 where nothing was, else 0."""
