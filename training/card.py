@@ -44,8 +44,11 @@ ORIGIN = {
     ("accurate", SEGMENTER): IMAGENET,
     ("fast", DETECTOR): "from the backbone of the accurate detector, whose scores, boxes and masks are all "
     "that it was taught",
-    ("fast", SEGMENTER): "from the backbone of the accurate segmenter, whose masks were half of what it was "
-    "taught in its last trainings, in the very last together with those of MediaPipe Selfie (Apache-2.0)",
+    (
+        "fast",
+        SEGMENTER,
+    ): "from the accurate segmenter, of which it has most layers, and whose masks were half of "
+    "what it was taught",
 }
 
 # Facts of the data folder's own description; the counts come from its manifest.
@@ -144,7 +147,7 @@ def card(model: str, name: str, sources: str, scores: str) -> str:
         if recipe["start"].startswith(f"{model}-{name.removeprefix('person_')}")
         else ""
     )
-    mean = ", and then a mean with those of earlier trainings" if "share" in recipe else ""
+    mean = ", and then a mean with those of other trainings" if "share" in recipe else ""
     files = "\n".join(
         f"| for {s.runtime} | `{s.path.name}`, {s.path.stat().st_size:,} bytes, {s.precision}, "
         f"sha256 `{s.sha256}` |"

@@ -24,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.teachers import DetectorTeacher, Finder, SegmenterTeacher
-from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.geometry import Region, letterbox_geometry, resize
 from upperbodyseg.preprocess.exposure import exposed
 from upperbodyseg.preprocess.letterbox import PADDING
@@ -533,7 +532,7 @@ FOUND_EMPTY, FOUND = 0.7, 0.2  # share of people-free and other pictures cut whe
 def segmenter_sample(
     maker: SceneMaker,
     size: int,
-    teacher: Callable[[U8], U8] | None = None,
+    teacher: SegmenterTeacher | None = None,
     finder: Callable[[U8], F32] | None = None,
 ) -> tuple[U8, U8, U8]:
     """BGR ``(size, size, 3)``, soft alpha 0-255 ``(size, size)``, pixel weight 0-255.
@@ -555,11 +554,14 @@ def segmenter_sample(
     r = _region_for_training(scene, rng)
     cut = np.s_[r.y0 : r.y1, r.x0 : r.x1]
 
+    # The teacher, and the camera, see it at the teacher's size.
+    side = size if teacher is None else max(size, teacher.size)
+
     def fit(plane: U8) -> U8:
-        return resize(plane, size, size)
+        return resize(plane, side, side)
 
     bgr, alpha = fit(scene.bgr[cut]), fit(scene.alpha[cut])
-    weight = np.full((size, size), int(255 * scene.weight), np.uint8)
+    weight = np.full((side, side), int(255 * scene.weight), np.uint8)
     if scene.ignore is not None:
         weight[fit(scene.ignore[cut].astype(np.uint8) * 255) > 0] = 0
     if rng.random() < 0.2:
@@ -571,7 +573,11 @@ def segmenter_sample(
         mask, silent = teacher(bgr), weight == 0
         alpha = cv2.addWeighted(alpha, 1 - TEACHER_SHARE, mask, TEACHER_SHARE, 0)  # type: ignore[assignment]
         alpha, weight = np.where(silent, mask, alpha), np.where(silent, np.uint8(TEACHER_ALONE), weight)
-    return exposed(camera_defects(bgr, rng)), alpha, weight
+    bgr = camera_defects(bgr, rng)
+    if side != size:
+        bgr, alpha = resize(bgr, size, size), resize(alpha, size, size)
+        weight = cv2.resize(weight, (size, size), interpolation=cv2.INTER_NEAREST)  # type: ignore[assignment]
+    return exposed(bgr), alpha, weight
 
 
 def _hold_something(bgr: U8, weight: U8, picture: U8, rng: np.random.Generator) -> None:
@@ -717,17 +723,14 @@ class Teachers:
 
     Attributes:
         teacher: exported file of a larger network of the same kind; a detector then learns from it alone.
-        selfie: MediaPipe Selfie's file, a segmenter's second teacher.
         finder: folder of an exported pair, whose detector shows a segmenter where it errs.
     """
 
     teacher: Path | None = None
-    selfie: Path | None = None
     finder: Path | None = None
 
     def of_segmenter(self) -> tuple[SegmenterTeacher | None, Finder | None]:
-        second = MediaPipeSelfie(self.selfie) if self.selfie else None
-        teacher = SegmenterTeacher(self.teacher, second) if self.teacher else None
+        teacher = SegmenterTeacher(self.teacher) if self.teacher else None
         return teacher, Finder(self.finder) if self.finder else None
 
 

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from training.compact import compact
 from training.data import load_library, samples
 from training.exported import ExportedFile
-from training.networks import NETWORKS, AccurateSegmenter, Detector, FastDetector, FastSegmenter
+from training.networks import NETWORKS, Detector, FastDetector, FastSegmenter, Segmenter
 from training.train import load_average
 from upperbodyseg.postprocess.detections import LOG_RANGE
 
@@ -42,7 +42,7 @@ STAYS_FLOAT = {"accurate": ".*Sequential_stem.*", "fast": None}
 # box: the fast one's boxes are wide as they are.
 THRESHOLDS = {
     "accurate": (0.18, 0.15, 0.5, 0.25, 240, 0.15),
-    "fast": (0.12, 0.12, 0.7, 0.5, 200, 0.08),
+    "fast": (0.12, 0.12, 0.7, 0.35, 200, 0.08),
 }
 OTHERS = ("companion_share", "doubt_weight", "certain_level", "margin")
 LIMITS = {"float16": 0.02, "int8": 0.05}  # mean difference of the first output, a probability
@@ -53,7 +53,7 @@ U8 = NDArray[np.uint8]
 class ExportedSegmenter(nn.Module):
     """NHWC BGR 0-255 in, NHWC probabilities 0-1 out, four to a cell of 2 x 2 pixels."""
 
-    def __init__(self, network: AccurateSegmenter | FastSegmenter) -> None:
+    def __init__(self, network: Segmenter) -> None:
         super().__init__()
         self.network = network
 
@@ -178,9 +178,7 @@ def main() -> None:
         network.fold()
     size = network.size
     wrapped = (
-        ExportedSegmenter(network)
-        if isinstance(network, (AccurateSegmenter, FastSegmenter))
-        else ExportedDetector(network)
+        ExportedSegmenter(network) if isinstance(network, Segmenter) else ExportedDetector(network)
     ).eval()
     calibration, check = pictures(part, args.data, size)
     with torch.no_grad():

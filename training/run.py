@@ -15,23 +15,20 @@ import sys
 import zipfile
 from pathlib import Path
 
-# Both segmenters go on, now both with pseudo-labels: samples, sizes and highest learning rate of each run.
-LATER = {
-    "accurate-segmenter": (("40000x192,12000x256", 5e-4), ("11000x256", 2.5e-4), ("52000x256", 4e-4)),
-    "fast-segmenter": (("110000x192,60000x256", 1.2e-3), ("38000x256", 6e-4), ("64000x256", 8e-4)),
-}
-# Then the fast ones, taught by the accurate pair, and both once more.
-FAST = ("--phases", "90000x256", "--lr", 8e-4, "--seed", 6)
-FAST_LAST = ("--phases", "120000x256", "--lr", 9e-4, "--seed", 21)
-SHARE = 0.3  # of the fast segmenter's last training in its weights
-# At last the accurate segmenter goes on from means of what was there, with better masks of the unlabelled
-# pictures: where from, samples and sizes, highest learning rate, seed, and its share in the next mean.
+# The accurate segmenter goes on, with pseudo-labels: samples and sizes, and highest learning rate of each.
+LATER = (("40000x192,12000x256", 5e-4), ("11000x256", 2.5e-4), ("52000x256", 4e-4))
+# And from means of what was there, with better masks of the unlabelled pictures: where from, samples and
+# sizes, highest learning rate, seed, and its share in the next mean.
 AGAIN = (
     ("accurate-segmenter-4", "20000x224,20000x256", 4e-4, 41, 0.5),
     ("accurate-segmenter-mean-5", "36000x256", 4e-4, 42, 0.5),
     ("accurate-segmenter-mean-5", "20000x256", 3e-4, 43, 0.33),
 )
 AGAIN_SHARE = 0.7  # of the last of these means in the weights; the rest is what they set out from
+# The fast ones, taught by the accurate pair: the segmenter twice, and the mean of both; the detector twice as
+# well, the second time from where the first one ended.
+FAST = (("fast-segmenter", "130000x160", 6e-4, 51), ("fast-segmenter-2", "120000x160", 3e-4, 52))
+FAST_SHARE = 0.5
 DETECTOR_LAST = ("--phases", "240000x128", "--lr", 1.5e-3, "--seed", 21)
 
 
@@ -72,22 +69,20 @@ def main() -> None:
     train("accurate-segmenter")
     train("accurate-detector")
 
-    def label(teacher: Path, labels: Path) -> None:
+    def label(teacher: Path, labels: Path) -> tuple[object, ...]:
         if args.selfie and args.u2net and not (labels / "done").exists():
             peers = ("--selfie", args.selfie, "--u2net", args.u2net)
             step("training.pseudo_labels", data, *peers, "--teacher", teacher, "--out", labels)
             (labels / "done").touch()
+        return ("--labels", labels) if labels.exists() else ()
 
-    label(teacher, labels)
-    soft = ("--labels", labels) if labels.exists() else ()
-    train("fast-segmenter", *soft, "--start", teacher)
-    last = {network: network for network in LATER}
-
-    for network, trainings in LATER.items():
-        for i, (phases, rate) in enumerate(trainings, 2):
-            schedule = ("--phases", phases, "--lr", rate, "--seed", i + 1)
-            train(network, *soft, "--start", args.out / last[network], *schedule, run=f"{network}-{i}")
-            last[network] = f"{network}-{i}"
+    soft = label(teacher, labels)
+    last = "accurate-segmenter"
+    for i, (phases, rate) in enumerate(LATER, 2):
+        schedule = ("--phases", phases, "--lr", rate, "--seed", i + 1)
+        run = f"accurate-segmenter-{i}"
+        train("accurate-segmenter", *soft, "--start", args.out / last, *schedule, run=run)
+        last = run
 
     def export(network: str, run: str, folder: Path) -> Path:
         model, part = network.split("-")
@@ -96,48 +91,43 @@ def main() -> None:
             step("training.export", network, "--run", args.out / run, "--data", data, "--out", weights)
         return weights / f"person_{part}_int8.tflite"
 
-    def taught(network: str, teacher: Path, start: str, run: str, *more: object) -> None:
-        train(network, *soft, "--start", args.out / start, "--teacher", teacher, *more, run=run)
-
-    first, final = args.out / "teachers", args.out / "weights"
-    segmenter = export("accurate-segmenter", last["accurate-segmenter"], first)
-    detector = export("accurate-detector", "accurate-detector", first)
-    taught("fast-segmenter", segmenter, last["fast-segmenter"], "fast-segmenter-5", *FAST)
-    taught("fast-detector", detector, "accurate-detector", "fast-detector", "--seed", 13)
-    for network, run in (("fast-segmenter", "fast-segmenter-5"), ("fast-detector", "fast-detector")):
-        export(network, run, first)
-    second = ("--selfie", args.selfie) if args.selfie else ()
-    finder = ("--finder", first / "fast")
-    taught("fast-segmenter", segmenter, "fast-segmenter-5", "fast-segmenter-6", *second, *finder, *FAST_LAST)
-
     def average(run: str, other: str, share: float, mean: str) -> None:
         if not (args.out / mean / "final.pt").exists():
             runs = (args.out / run, args.out / other)
             step("training.average", *runs, "--share", share, "--out", args.out / mean)
 
-    average("fast-segmenter-5", "fast-segmenter-6", SHARE, "fast-segmenter-mean")
-    taught("fast-detector", detector, "fast-detector", "fast-detector-2", *DETECTOR_LAST)
-
-    better = args.out / "labels-2"
-    label(args.out / last["accurate-segmenter"], better)
-    soft = ("--labels", better) if better.exists() else soft
-    base = last["accurate-segmenter"]
+    final = args.out / "weights"
+    detector = export("accurate-detector", "accurate-detector", final)
+    better = label(args.out / last, args.out / "labels-2") or soft
+    finder = ("--finder", final / "accurate")
+    base = last
     for i, (origin, phases, rate, seed, share) in enumerate(AGAIN, 5):
-        schedule = ("--phases", phases, "--lr", rate, "--seed", seed, "--finder", first / "accurate")
+        schedule = ("--phases", phases, "--lr", rate, "--seed", seed)
         run, mean = f"accurate-segmenter-{i}", f"accurate-segmenter-mean-{i}"
-        train("accurate-segmenter", *soft, "--start", args.out / origin, *schedule, run=run)
+        train("accurate-segmenter", *better, *finder, "--start", args.out / origin, *schedule, run=run)
         average(base, run, share, mean)
         base = mean
+    accurate = "accurate-segmenter-mean"
+    average(last, base, AGAIN_SHARE, accurate)
+    segmenter = export("accurate-segmenter", accurate, final)
 
-    average(last["accurate-segmenter"], base, AGAIN_SHARE, "accurate-segmenter-mean")
-
-    for network, run in (
-        ("accurate-segmenter", "accurate-segmenter-mean"),
-        ("accurate-detector", "accurate-detector"),
-        ("fast-segmenter", "fast-segmenter-mean"),
-        ("fast-detector", "fast-detector-2"),
-    ):
-        export(network, run, final)
+    for run, phases, rate, seed in FAST:
+        schedule = ("--phases", phases, "--lr", rate, "--seed", seed)
+        taught = ("--start", args.out / accurate, "--teacher", segmenter, *schedule)
+        train("fast-segmenter", *better, *finder, *taught, run=run)
+    average(FAST[0][0], FAST[1][0], FAST_SHARE, "fast-segmenter-mean")
+    imitate = (*soft, "--teacher", detector)
+    train("fast-detector", *imitate, "--start", args.out / "accurate-detector", "--seed", 13)
+    train(
+        "fast-detector",
+        *imitate,
+        "--start",
+        args.out / "fast-detector",
+        *DETECTOR_LAST,
+        run="fast-detector-2",
+    )
+    export("fast-segmenter", "fast-segmenter-mean", final)
+    export("fast-detector", "fast-detector-2", final)
 
     peer = ("--peer", args.selfie, "--robustness") if args.selfie else ()
     for model in ("accurate", "fast"):

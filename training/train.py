@@ -25,7 +25,6 @@ from training.networks import (
     NETWORKS,
     AccurateDetector,
     AccurateSegmenter,
-    Backbone,
     Detector,
     FastDetector,
     FastSegmenter,
@@ -35,13 +34,13 @@ PHASES = {
     "accurate-segmenter": "60000x160,24000x256",
     "accurate-detector": "100000x192",
     "fast-detector": "130000x128",
-    "fast-segmenter": "100000x192,80000x256",
+    "fast-segmenter": "130000x160",
 }
 LEARNING_RATE = {
     "accurate-segmenter": 1e-3,
     "accurate-detector": 1e-3,
     "fast-detector": 1.5e-3,
-    "fast-segmenter": 1.5e-3,
+    "fast-segmenter": 6e-4,
 }
 # Stopped half-way down its schedule: at its end it knows the training rooms by heart and raises more
 # false alarms in others (training/RESULTS.md has the figures).
@@ -111,22 +110,23 @@ def load_teacher(run: Path) -> AccurateSegmenter:
 
 
 def start(network: torch.nn.Module, run: Path | None) -> torch.nn.Module:
-    """Initial weights: those of an earlier run of the same shape; else, for a fast network, the backbone of
-    the accurate one's run; else ImageNet's."""
+    """Initial weights: those of an earlier run of the same shape; else, for a fast network, what it has in
+    common with the accurate one of such a run; else ImageNet's."""
     weights = load_average(run) if run else {}
-    if weights.keys() == network.state_dict().keys():
+    shape = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    if {name: tensor.shape for name, tensor in weights.items()} == shape:
         network.load_state_dict(weights)
-    elif isinstance(network, (FastSegmenter, FastDetector)):
+    elif isinstance(network, FastSegmenter):
         if run is None:
-            backbone = Backbone((1, 2, 2, 3, 3))
-            backbone.load_imagenet()
-        elif isinstance(network, FastSegmenter):
-            backbone = load_teacher(run).backbone
+            raise SystemExit("the fast segmenter is cut out of the accurate one: name its run with --start")
+        network.start_from(load_teacher(run))
+    elif isinstance(network, FastDetector):
+        accurate = AccurateDetector()
+        if run is None:
+            accurate.backbone.load_imagenet()
         else:
-            accurate = AccurateDetector()
             accurate.load_state_dict(weights)
-            backbone = accurate.backbone
-        network.start_from(backbone)
+        network.start_from(accurate.backbone)
     else:
         network.backbone.load_imagenet()  # type: ignore[union-attr,operator]
     return network
@@ -141,9 +141,6 @@ def main() -> None:
         "--teacher",
         type=Path,
         help="exported .tflite file to learn from: beside the labels (segmenter), in their place (detector)",
-    )
-    parser.add_argument(
-        "--selfie", type=Path, help="MediaPipe's selfie_segmentation.tflite, a segmenter's second teacher"
     )
     parser.add_argument(
         "--finder",
@@ -191,7 +188,6 @@ def main() -> None:
         "pseudo_labels": args.labels is not None,
         "open_only": args.open,
         "teacher": "/".join(args.teacher.parts[-2:]) if args.teacher else None,
-        "second_teacher": args.selfie.name if args.selfie else None,
         "finder": args.finder.name if args.finder else None,
         "torch": torch.__version__,
         "device": device,
@@ -221,7 +217,7 @@ def main() -> None:
         part.replace(checkpoint)
 
     library = load_library(args.data, args.labels, args.open)
-    teachers = Teachers(args.teacher, args.selfie, args.finder)
+    teachers = Teachers(args.teacher, args.finder)
     started, start_seen, losses, saved = time.time(), seen, [], time.time()
     log = open(args.out / "log.jsonl", "a", buffering=1)  # noqa: SIM115 (until the process ends)
     end = 0
