@@ -79,7 +79,7 @@ def test_numbers_behind_the_flatbuffer_come_along() -> None:
 
 def test_tensors_bytes_are_aligned() -> None:
     content = (WEIGHTS / "fast" / "person_segmenter_int8.tflite").read_bytes()
-    model = schema.Model.GetRootAs(content, 0)
+    model = schema.Model.GetRootAs(compact(content), 0)
     places = [
         buffer._tab.Vector(data)
         for buffer in map(model.Buffers, range(model.BuffersLength()))
