@@ -18,7 +18,9 @@ from training.train import load_average
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("run", type=Path, help="finished run")
-    parser.add_argument("other", type=Path, help="another of the same network, which set out from it")
+    parser.add_argument(
+        "other", type=Path, help="another of the same network, which set out from it or with it"
+    )
     parser.add_argument("--share", type=float, required=True, help="of the other one, 0-1")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()

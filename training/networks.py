@@ -334,9 +334,9 @@ class Entrance(nn.Module):
 class Residual(nn.Module):
     """Plain 3x3 convolutions round which the input goes unchanged (He et al. 2016)."""
 
-    def __init__(self, width: int, depth: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.convs = nn.Sequential(*(conv_bn(width, width, 3, act=i < depth - 1) for i in range(depth)))
+        self.convs = nn.Sequential(conv_bn(width, width, 3), conv_bn(width, width, 3, act=False))
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.convs(x))
@@ -395,11 +395,11 @@ class Trunk(nn.Module):
 class Join(nn.Module):
     """Upsample the deeper map, add the skip, and let a residual block settle it."""
 
-    def __init__(self, deep: int, skip: int, width: int, depth: int = 2) -> None:
+    def __init__(self, deep: int, skip: int, width: int) -> None:
         super().__init__()
         self.deep = conv_bn(deep, width, 1, act=False)
         self.skip = conv_bn(skip, width, 1, act=False)
-        self.settle = Residual(width, depth)
+        self.settle = Residual(width)
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
         return self.settle(F.relu(up2(self.deep(deep)) + self.skip(skip)))  # type: ignore[no-any-return]
