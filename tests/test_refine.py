@@ -10,7 +10,7 @@ from upperbodyseg import FrameInput, ImageType, InputError, SegmenterOptions, Up
 from upperbodyseg.buffers import Buffers
 from upperbodyseg.geometry import Region
 from upperbodyseg.postprocess.mask import Part, compose_mask
-from upperbodyseg.postprocess.refine import Guide, refine
+from upperbodyseg.postprocess.refine import REACH, Guide, refine
 
 U8 = NDArray[np.uint8]
 SIDE, FRAME = 256, 768
@@ -56,6 +56,20 @@ def test_where_the_mask_is_certain_texture_changes_nothing() -> None:
     grey = cv2.resize(luma, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     for level in (0, 255):
         assert (refined(np.full((SIDE, SIDE), level, np.uint8), Guide(grey, luma)) == level).all()
+
+
+@pytest.mark.parametrize(("side", "reach"), [(160, 3), (256, REACH)])
+def test_the_mask_stays_0_beyond_its_reach(side: int, reach: int) -> None:
+    """Whatever looks like the person there; a small picture's pixels are large in the frame."""
+    luma = np.random.default_rng(0).integers(0, 256, (FRAME, FRAME)).astype(np.uint8)
+    grey = cv2.resize(luma, (side, side), interpolation=cv2.INTER_AREA)
+    mask = np.zeros((side, side), np.uint8)
+    mask[:, : side // 2] = 255
+    got = refined(mask, Guide(grey, luma))
+    edge = FRAME // 2
+    beyond = round(edge + (reach + 0.5) * FRAME / side)
+    assert got[:, edge + 2 : beyond].any()
+    assert not got[:, beyond:].any()
 
 
 def test_limited_range_luma_guides_as_full_range_grey_does(disc: U8) -> None:
