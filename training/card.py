@@ -47,8 +47,8 @@ ORIGIN = {
     (
         "fast",
         SEGMENTER,
-    ): "from the accurate segmenter, of which it has most layers, and whose masks were half of "
-    "what it was taught",
+    ): "from the accurate segmenter, of which it has most layers, and whose masks were half "
+    "of what it was taught",
 }
 
 # Facts of the data folder's own description; the counts come from its manifest.

@@ -573,10 +573,8 @@ def segmenter_sample(
         mask, silent = teacher(bgr), weight == 0
         alpha = cv2.addWeighted(alpha, 1 - TEACHER_SHARE, mask, TEACHER_SHARE, 0)  # type: ignore[assignment]
         alpha, weight = np.where(silent, mask, alpha), np.where(silent, np.uint8(TEACHER_ALONE), weight)
-    bgr = camera_defects(bgr, rng)
-    if side != size:
-        bgr, alpha = resize(bgr, size, size), resize(alpha, size, size)
-        weight = cv2.resize(weight, (size, size), interpolation=cv2.INTER_NEAREST)  # type: ignore[assignment]
+    bgr, alpha = resize(camera_defects(bgr, rng), size, size), resize(alpha, size, size)
+    weight = cv2.resize(weight, (size, size), interpolation=cv2.INTER_NEAREST)  # type: ignore[assignment]
     return exposed(bgr), alpha, weight
 
 
