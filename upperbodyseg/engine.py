@@ -66,7 +66,7 @@ class SegmenterOptions:
             more people and more coat racks.
         refine: let the mask's edges follow the frame's own, at its resolution, for one to two milliseconds
             at 1280 x 720. None: yes, but for stream frames with the fast model, whose time it would
-            lengthen by a quarter.
+            lengthen by a quarter to a half.
         test_time_augmentation: in still frames, let the segmenter see every region once more as in a mirror
             and take the mean of both masks, which errs less than either, at the edges above all; it takes the
             segmenter's time twice. Frames of streams are seen once all the same.
