@@ -259,6 +259,37 @@ def test_a_segmenters_teacher_sees_the_picture_at_its_own_size(library: Library)
     assert set(Teacher.seen) == {(96, 96, 3)}
 
 
+def test_what_a_held_object_hides_the_teacher_sees_and_of_the_object_it_is_asked_apart(
+    library: Library,
+) -> None:
+    class Teacher:
+        size = 64
+
+        def __init__(self) -> None:
+            self.seen: list[np.ndarray] = []
+
+        def __call__(self, bgr: np.ndarray) -> np.ndarray:
+            self.seen.append(bgr.copy())
+            return np.full(bgr.shape[:2], 200 if len(self.seen) == 1 else 80, np.uint8)
+
+    held = 0
+    for seed in range(80):
+        _, label, known = segmenter_sample(SceneMaker(library, np.random.default_rng(seed)), 64)
+        teacher = Teacher()
+        maker = SceneMaker(library, np.random.default_rng(seed))
+        _, alpha, _ = segmenter_sample(maker, 64, teacher)  # type: ignore[arg-type]
+        if len(teacher.seen) == 2:
+            clear, covered = teacher.seen
+            object_ = (clear != covered).any(2)
+            assert 0 < object_.mean() < 0.2
+            assert (known[object_] == 0).all()
+            np.testing.assert_array_equal(alpha[object_], 80)
+            beside = known > 0
+            np.testing.assert_allclose(alpha[beside], label[beside] / 2.0 + 100, atol=0.5)
+            held += 1
+    assert held > 8
+
+
 def test_people_free_pictures_are_cut_where_a_detector_sees_somebody(library: Library) -> None:
     marked = Library(library.people, library.cutouts, {"houses": [np.zeros((200, 300, 3), np.uint8)]})
     marked.backgrounds["houses"][0][60:140, 90:150] = 255
@@ -300,6 +331,32 @@ def test_a_taught_detectors_pictures_keep_fitting_their_labels(library: Library)
         # After every sample: mirrored twice, a picture would be as it was.
         for picture, scene in zip(before, scenes, strict=True):
             np.testing.assert_array_equal(scene.bgr, picture)
+
+
+def test_a_detectors_teacher_sees_what_a_held_object_hides(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Teacher(OneOpinion):
+        def __call__(self, bgr: np.ndarray, size: int) -> np.ndarray:
+            self.seen = bgr
+            return super().__call__(bgr, size)
+
+    def flat(bgr: np.ndarray, *_: object) -> tuple[np.ndarray, np.ndarray]:
+        return np.full_like(bgr, 128), np.ones(bgr.shape[:2], bool)
+
+    teacher, hidden = Teacher(), 0
+    shown: dict[str, list[np.ndarray]] = {}
+    for how in ("as it is", "flat"):
+        for seed in range(60):
+            maker = SceneMaker(library, np.random.default_rng(seed))
+            bgr, _ = taught_detector_sample(maker, 64, teacher)  # type: ignore[arg-type]
+            shown.setdefault(how, []).append(bgr)
+            shown.setdefault(f"teacher, {how}", []).append(teacher.seen)
+        monkeypatch.setattr("training.data._hold_something", flat)
+    for plain, covered in zip(shown["as it is"], shown["flat"], strict=True):
+        hidden += int((plain != covered).any())
+    np.testing.assert_array_equal(shown["teacher, as it is"], shown["teacher, flat"])
+    assert 4 < hidden < 25
 
 
 def test_a_finder_sees_the_person(astronaut: np.ndarray) -> None:

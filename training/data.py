@@ -394,9 +394,11 @@ def camera_defects(bgr: U8, rng: np.random.Generator) -> U8:
     if rng.random() < 0.12:
         out = _light_from_one_side(out, rng)
     choice = rng.random()
-    if choice < 0.12:
+    if choice < 0.08:
         out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.5, 2.4)))
-    elif choice < 0.25:
+    elif choice < 0.16:
+        out = _out_of_focus(out, rng)
+    elif choice < 0.29:
         n = int(rng.integers(3, max(round(0.06 * max(out.shape[:2])), 4)))
         kernel = np.zeros((n, n), np.float32)
         a = rng.uniform(0, np.pi)
@@ -408,21 +410,29 @@ def camera_defects(bgr: U8, rng: np.random.Generator) -> U8:
             1.0,
         )
         out = cv2.filter2D(out, -1, kernel / kernel.sum())
-    elif choice < 0.32:
+    elif choice < 0.41:
         f = rng.uniform(0.35, 0.8)
         small = cv2.resize(out, None, fx=f, fy=f, interpolation=cv2.INTER_AREA)
         out = cv2.resize(small, out.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    if rng.random() < 0.25:
-        noise = rng.standard_normal(out.shape, np.float32) * np.float32(rng.uniform(2, 22))
+    if rng.random() < 0.33:
+        noise = rng.standard_normal(out.shape, np.float32) * np.float32(rng.uniform(2, 26))
         out = (out + noise).clip(0, 255).astype(np.uint8)
     if rng.random() < 0.08:
         out = _in_the_dark(out, rng)
-    if rng.random() < 0.17:
+    if rng.random() < 0.22:
         quality = int(rng.integers(12, 80))
         ok, data = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if ok:
             out = cv2.imdecode(data, cv2.IMREAD_COLOR)
     return out
+
+
+def _out_of_focus(bgr: U8, rng: np.random.Generator) -> U8:
+    """A disc of up to 2 % of the longer side for a radius."""
+    radius = float(rng.uniform(0.7, max(0.02 * max(bgr.shape[:2]), 1)))
+    grid = np.arange(-int(radius), int(radius) + 1)
+    disc = (grid[:, None] ** 2 + grid**2 <= (radius + 0.3) ** 2).astype(np.float32)
+    return cv2.filter2D(bgr, -1, disc / disc.sum())  # type: ignore[return-value]
 
 
 _LINEAR = (np.arange(256, dtype=np.float32) / 255) ** 2.2
@@ -542,7 +552,8 @@ def segmenter_sample(
     regions in which it will have to find people.
 
     With a teacher, who sees the picture before the camera's defects, its mask has half a say in the
-    alpha, and all of it where the label is silent; none where nobody is.
+    alpha, and all of it where the label is silent; none where nobody is. What a held object hides it sees
+    too, but for the object itself.
     """
     rng = maker.rng
     kind, scene = _scene(maker, SEGMENTER_MIX)
@@ -564,13 +575,17 @@ def segmenter_sample(
     weight = np.full((side, side), int(255 * scene.weight), np.uint8)
     if scene.ignore is not None:
         weight[fit(scene.ignore[cut].astype(np.uint8) * 255) > 0] = 0
-    if rng.random() < 0.2:
-        _hold_something(bgr, weight, maker.background(), rng)
     if rng.random() < 0.5:
-        bgr, alpha, weight = bgr[:, ::-1], alpha[:, ::-1], weight[:, ::-1]
-    bgr = np.ascontiguousarray(bgr)
+        bgr, alpha, weight = (np.ascontiguousarray(part[:, ::-1]) for part in (bgr, alpha, weight))
+    clear, held = bgr, None
+    if rng.random() < 0.25:
+        bgr, held = _hold_something(bgr, maker.background(), (0.12, 0.4), rng)
+        # The labelled sets disagree whether a held object belongs to the person.
+        weight[held] = 0
     if teacher is not None and kind != "empty":
-        mask, silent = teacher(bgr), weight == 0
+        mask, silent = teacher(clear), weight == 0
+        if held is not None:
+            mask = np.where(held, teacher(bgr), mask)
         alpha = cv2.addWeighted(alpha, 1 - TEACHER_SHARE, mask, TEACHER_SHARE, 0)  # type: ignore[assignment]
         alpha, weight = np.where(silent, mask, alpha), np.where(silent, np.uint8(TEACHER_ALONE), weight)
     bgr, alpha = resize(camera_defects(bgr, rng), size, size), resize(alpha, size, size)
@@ -578,14 +593,20 @@ def segmenter_sample(
     return exposed(bgr), alpha, weight
 
 
-def _hold_something(bgr: U8, weight: U8, picture: U8, rng: np.random.Generator) -> None:
-    """Lay a piece of another picture, or of one colour, over this one, in place, and leave open what it is.
+def _hold_something(
+    bgr: U8, picture: U8, sides: tuple[float, float], rng: np.random.Generator
+) -> tuple[U8, NDArray[np.bool_]]:
+    """A piece of another picture, or of one colour, laid over this one, and where it lies.
 
-    The labelled sets disagree whether a held object belongs to the person; what has to be learnt
-    is that the person goes on beside it.
+    What has to be learnt is that the person goes on beside it.
+
+    Args:
+        sides: of the piece, from and to, in parts of this one's.
     """
-    size = len(bgr)
-    w, h = (int(n) for n in rng.uniform(0.12, 0.4, 2) * size)
+    height, width = bgr.shape[:2]
+    w, h = (
+        max(int(part * side), 2) for part, side in zip(rng.uniform(*sides, 2), (width, height), strict=True)
+    )
     if rng.random() < 0.4:  # of one colour, lit from one side
         shade = np.linspace(0.8, 1.2, w, dtype=np.float32)[None, :, None] * rng.uniform(10, 230, 3)
         piece = np.broadcast_to(shade.clip(0, 255), (h, w, 3)).astype(np.uint8)
@@ -596,10 +617,11 @@ def _hold_something(bgr: U8, weight: U8, picture: U8, rng: np.random.Generator) 
         cv2.ellipse(shape, (w // 2, h // 2), (w // 2, h // 2), 0, 0, 360, 255, -1)
     else:
         shape[:] = 255
-    x, y = int(rng.integers(size - w)), int(rng.integers(size // 4, size - h))
-    inside = shape > 0
-    bgr[y : y + h, x : x + w][inside] = piece[inside]
-    weight[y : y + h, x : x + w][inside] = 0
+    x, y = int(rng.integers(width - w)), int(rng.integers(height // 4, height - h))
+    out, where = bgr.copy(), np.zeros((height, width), bool)
+    where[y : y + h, x : x + w] = shape > 0
+    out[y : y + h, x : x + w][shape > 0] = piece[shape > 0]
+    return out, where
 
 
 def _zoom(scene: Scene, rng: np.random.Generator) -> Scene:
@@ -656,7 +678,7 @@ def _letterboxed(bgr: U8, size: int, rng: np.random.Generator | None) -> U8:
 
 
 def taught_detector_sample(maker: SceneMaker, size: int, teacher: DetectorTeacher) -> tuple[U8, F32]:
-    """BGR ``(size, size, 3)``, and the teacher's opinion of it before the camera's defects.
+    """BGR ``(size, size, 3)``, and the teacher's opinion of it before the camera's defects and held objects.
 
     No label is used, so that scenes may be mixed as no label could say: a fifth are mosaics.
     """
@@ -669,7 +691,10 @@ def taught_detector_sample(maker: SceneMaker, size: int, teacher: DetectorTeache
         # A new scene, for this one may be the library's own, whose picture must keep fitting its label.
         scene = replace(scene, bgr=np.ascontiguousarray(scene.bgr[:, ::-1]))
     opinion = teacher(_letterboxed(scene.bgr, teacher.size, None), size)
-    return _letterboxed(scene.bgr, size, rng), opinion
+    bgr = scene.bgr
+    if rng.random() < 0.2:
+        bgr, _ = _hold_something(bgr, maker.background(), (0.08, 0.3), rng)
+    return _letterboxed(bgr, size, rng), opinion
 
 
 def detector_sample(maker: SceneMaker, size: int) -> tuple[U8, F32, U8, U8]:
