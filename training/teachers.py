@@ -1,4 +1,4 @@
-"""What the fast networks learn from beside labels, or in their place: the accurate ones' exported files."""
+"""What networks learn from beside labels, or in their place: the accurate ones' exported files."""
 
 from __future__ import annotations
 
