@@ -71,7 +71,7 @@ SOURCES = (
     (
         "unlabelled",
         "selfies, portraits, hair, webcams and groups, with masks made by this package's earlier models, "
-        "MediaPipe Selfie and U2Net (both Apache-2.0)",
+        "MediaPipe Selfie, U2Net and MODNet (all Apache-2.0)",
         "CC0 (100), CC BY 4.0 (210), COCO (240), research sets and unknown terms (1,000)",
     ),
     ("cutouts/viton", "women, upper body, studio, as cut-outs", "VITON; licence unknown"),
