@@ -25,11 +25,21 @@ AGAIN = (
     ("accurate-segmenter-mean-5", "20000x256", 3e-4, 43, 0.33),
 )
 AGAIN_SHARE = 0.7  # of the last of these means in the weights; the rest is what they set out from
-# The fast ones, taught by the accurate pair: the segmenter twice, and the mean of both; the detector twice as
-# well, the second time from where the first one ended.
-FAST = (("fast-segmenter", "130000x160", 6e-4, 51), ("fast-segmenter-2", "120000x160", 3e-4, 52))
-FAST_SHARE = 0.5
-DETECTOR_LAST = ("--phases", "240000x128", "--lr", 1.5e-3, "--seed", 21)
+# The fast ones, taught by the accurate pair: the segmenter from the accurate one twice, and twice on from the
+# mean of what there is until then; the detector thrice, each time from where the last one ended, and then the
+# mean of the last two.
+FAST = (
+    ("fast-segmenter", "130000x160", 6e-4, 51),
+    ("fast-segmenter-2", "120000x160", 3e-4, 52),
+    ("fast-segmenter-3", "110000x160", 5e-4, 61),
+    ("fast-segmenter-4", "80000x160", 4e-4, 62),
+)
+FAST_FROM_ACCURATE = 2  # of them; the others start from a mean
+FAST_DETECTOR = (
+    ("fast-detector-2", "240000x128", 1.5e-3, 21),
+    ("fast-detector-3", "110000x128", 8e-4, 91),
+)
+FAST_SHARE = 0.5  # of each in the mean of it and those before
 
 
 def step(module: str, *arguments: object) -> None:
@@ -111,23 +121,25 @@ def main() -> None:
     average(last, base, AGAIN_SHARE, accurate)
     segmenter = export("accurate-segmenter", accurate, final)
 
-    for run, phases, rate, seed in FAST:
+    base = accurate
+    for i, (run, phases, rate, seed) in enumerate(FAST, 1):
         schedule = ("--phases", phases, "--lr", rate, "--seed", seed)
-        taught = ("--start", args.out / accurate, "--teacher", segmenter, *schedule)
+        taught = ("--start", args.out / base, "--teacher", segmenter, *schedule)
         train("fast-segmenter", *better, *finder, *taught, run=run)
-    average(FAST[0][0], FAST[1][0], FAST_SHARE, "fast-segmenter-mean")
+        if i >= FAST_FROM_ACCURATE:
+            mean = f"fast-segmenter-mean-{i}"
+            average(FAST[0][0] if base == accurate else base, run, FAST_SHARE, mean)
+            base = mean
     imitate = (*soft, "--teacher", detector)
     train("fast-detector", *imitate, "--start", args.out / "accurate-detector", "--seed", 13)
-    train(
-        "fast-detector",
-        *imitate,
-        "--start",
-        args.out / "fast-detector",
-        *DETECTOR_LAST,
-        run="fast-detector-2",
-    )
-    export("fast-segmenter", "fast-segmenter-mean", final)
-    export("fast-detector", "fast-detector-2", final)
+    last = "fast-detector"
+    for run, phases, rate, seed in FAST_DETECTOR:
+        before, last = last, run
+        schedule = ("--phases", phases, "--lr", rate, "--seed", seed)
+        train("fast-detector", *imitate, "--start", args.out / before, *schedule, run=run)
+    average(before, last, FAST_SHARE, "fast-detector-mean")
+    export("fast-segmenter", base, final)
+    export("fast-detector", "fast-detector-mean", final)
 
     peer = ("--peer", args.selfie, "--robustness") if args.selfie else ()
     for model in ("accurate", "fast"):
