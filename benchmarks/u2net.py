@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,15 +12,20 @@ from numpy.typing import NDArray
 from upperbodyseg.geometry import resize
 
 
+def one_thread(file: Path) -> Any:
+    """An ONNX file's session that computes in one thread."""
+    import onnxruntime  # noqa: PLC0415 (not ours to require)
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
 class U2Net:
     """RGB normalised as ImageNet at 320 x 320 in, saliency 0-1 out; one thread."""
 
     def __init__(self, file: Path) -> None:
-        import onnxruntime  # noqa: PLC0415 (not ours to require)
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._net = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self._net = one_thread(file)
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Saliency of a picture ``(H, W, 3)``, stretched to 0-1, ``(H, W)``."""

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.u2net import one_thread
 from upperbodyseg.geometry import resize
 
 SIDE = 320  # of the shorter side; on portraits of 240 x 320 it errs more at the 512 it was trained at
@@ -21,11 +22,7 @@ class MODNet:
     """RGB -1 to 1 in, alpha 0-1 out; one thread."""
 
     def __init__(self, file: Path) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._net = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self._net = one_thread(file)
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Alpha of a picture ``(H, W, 3)``: ``(H, W)``."""
