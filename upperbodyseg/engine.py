@@ -68,8 +68,9 @@ class SegmenterOptions:
             at 1280 x 720. None: yes, but for stream frames with the fast model, whose time it would
             lengthen by a quarter to a half.
         test_time_augmentation: in still frames, let the segmenter see every region once more as in a mirror
-            and take the mean of both masks, which errs less than either, at the edges above all; it takes the
-            segmenter's time twice. Frames of streams are seen once all the same.
+            and take the mean of both masks, which errs less than either, at the edges above all (the fast
+            model's portraits stay as they are); it takes the segmenter's time twice. Frames of streams are
+            seen once all the same.
         temporal_smoothing: in streams, hold the mask still where the picture is.
         max_pixels: frames with more pixels (width x height), or with a side beyond 32,766, are
             refused before anything is allocated.
