@@ -46,7 +46,7 @@ def test_a_compact_file_is_smaller_and_computes_the_same(name: str, astronaut: n
     assert len(small) < 0.9 * len(plain)
 
     one, other = ExportedFile(plain), ExportedFile(small)
-    picture = np.ascontiguousarray(astronaut[: one.size, : one.size])
+    picture = np.ascontiguousarray(astronaut[: one.size, 140 : 140 + one.size])  # her head
     for expected, got in zip(one.run(picture), other.run(picture), strict=True):
         np.testing.assert_array_equal(got, expected)
         assert got.max() > 0.5
