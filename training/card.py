@@ -71,7 +71,7 @@ SOURCES = (
     (
         "unlabelled",
         "selfies, portraits, hair, webcams and groups, with masks made by this package's earlier models, "
-        "MediaPipe Selfie, U2Net and MODNet (all Apache-2.0)",
+        "{peers} (Apache-2.0)",
         "CC0 (100), CC BY 4.0 (210), COCO (240), research sets and unknown terms (1,000)",
     ),
     ("cutouts/viton", "women, upper body, studio, as cut-outs", "VITON; licence unknown"),
@@ -81,6 +81,9 @@ SOURCES = (
     ("backgrounds/davis", "DAVIS-2016 frames without people", "CC BY 4.0"),
     ("backgrounds/dghant", "landscapes without people", "none stated"),
 )
+
+# Whose masks of the unlabelled pictures a pair's networks saw, beside our own.
+PEERS = {"accurate": "MediaPipe Selfie and U2Net", "fast": "MediaPipe Selfie, U2Net and MODNet"}
 
 LIMITS = """\
 - The women among the cut-outs are fashion models, the men athletes; headsets, wheelchairs, children,
@@ -100,7 +103,7 @@ def provenance(data: Path, model: str, name: str) -> str:
         if folder == "unlabelled" and (model, name) == ("accurate", DETECTOR):
             continue
         number = sum(r["file"].startswith(folder) and r["file"] not in held_out for r in rows)
-        lines.append(f"| {what} | {number:,} | {licence} |")
+        lines.append(f"| {what.format(peers=PEERS[model])} | {number:,} | {licence} |")
     names = {
         "1": "CC BY-NC-SA",
         "2": "CC BY-NC",
