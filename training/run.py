@@ -1,10 +1,10 @@
 """From pictures to weights in one go: ``python -m training.run DATA --out runs``.
 
-The accurate networks, pseudo-labels, the fast networks, which the accurate ones teach, export, accuracy;
-``DATA`` is the data folder or the file that ``training.pack`` made of it. What is done already in
-``--out`` is not done again, and a training that was cut off goes on from its checkpoint: start the same
-command again. Without ``--selfie`` and ``--u2net`` the pseudo-labels are left out, unless the packed file
-has them.
+The accurate detector and a segmenter, pseudo-labels, the fast networks, which those teach, the accurate
+segmenter, export, accuracy; ``DATA`` is the data folder or the file that ``training.pack`` made of it. What
+is done already in ``--out`` is not done again, and a training that was cut off goes on from its checkpoint:
+start the same command again. Without ``--selfie`` and ``--u2net`` the pseudo-labels are left out, unless the
+packed file has them.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import sys
 import zipfile
 from pathlib import Path
 
-# The accurate segmenter goes on, with pseudo-labels: samples and sizes, and highest learning rate of each.
+# The segmenter on Lite0 goes on, with pseudo-labels: samples and sizes, and highest learning rate of each.
 LATER = (("40000x192,12000x256", 5e-4), ("11000x256", 2.5e-4), ("52000x256", 4e-4))
 # And from means of what was there, with better masks of the unlabelled pictures: where from, samples and
 # sizes, highest learning rate, seed, and its share in the next mean.
 AGAIN = (
-    ("accurate-segmenter-4", "20000x224,20000x256", 4e-4, 41, 0.5),
-    ("accurate-segmenter-mean-5", "36000x256", 4e-4, 42, 0.5),
-    ("accurate-segmenter-mean-5", "20000x256", 3e-4, 43, 0.33),
+    ("lite0-segmenter-4", "20000x224,20000x256", 4e-4, 41, 0.5),
+    ("lite0-segmenter-mean-5", "36000x256", 4e-4, 42, 0.5),
+    ("lite0-segmenter-mean-5", "20000x256", 3e-4, 43, 0.33),
 )
 AGAIN_SHARE = 0.7  # of the last of these means in the weights; the rest is what they set out from
-# The fast ones, taught by the accurate pair: the segmenter from the accurate one twice, and twice on from the
+# The fast ones: the segmenter from the one on Lite0, which teaches it, twice, and twice on from the
 # mean of what there is until then; the detector thrice, each time from where the last one ended, and then the
 # mean of the last two.
 FAST = (
@@ -34,16 +34,18 @@ FAST = (
     ("fast-segmenter-3", "110000x160", 5e-4, 61),
     ("fast-segmenter-4", "80000x160", 4e-4, 62),
 )
-FAST_FROM_ACCURATE = 2  # of them; the others start from a mean
+FAST_FROM_LITE0 = 2  # of them; the others start from a mean
 FAST_DETECTOR = (
     ("fast-detector-2", "240000x128", 1.5e-3, 21),
     ("fast-detector-3", "110000x128", 8e-4, 91),
 )
 FAST_SHARE = 0.5  # of each in the mean of it and those before
+ACCURATE = ("--seed", 101, "--batch", 32)
 
 
-def step(module: str, *arguments: object) -> None:
-    command = [sys.executable, "-m", module, *map(str, arguments)]
+def step(module: str, *arguments: object, processes: int = 1) -> None:
+    shared = ("torch.distributed.run", "--nproc-per-node", processes, "-m") if processes > 1 else ()
+    command = [sys.executable, "-m", *map(str, (*shared, module, *arguments))]
     print("+", *command[1:], flush=True)
     subprocess.run(command, check=True)
 
@@ -56,6 +58,7 @@ def main() -> None:
     parser.add_argument("--u2net", type=Path, help="u2net.onnx")
     parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
     parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--processes", type=int, default=1, help="that share a training: one a core")
     args = parser.parse_args()
 
     data, labels = args.data, args.out / "labels"
@@ -69,14 +72,15 @@ def main() -> None:
             labels = folder / "labels"
 
     loading = ("--workers", args.workers, "--batch", args.batch)
-    teacher = args.out / "accurate-segmenter"
+    teacher = args.out / "lite0-segmenter"
 
     def train(network: str, *more: object, run: str | None = None) -> None:
         out = args.out / (run or network)
         if not (out / "final.pt").exists():
-            step("training.train", network, "--data", data, "--out", out, *more, *loading)
+            where = ("--data", data, "--out", out)
+            step("training.train", network, *where, *loading, *more, processes=args.processes)
 
-    train("accurate-segmenter")
+    train("lite0-segmenter")
     train("accurate-detector")
 
     def label(teacher: Path, labels: Path) -> tuple[object, ...]:
@@ -87,11 +91,11 @@ def main() -> None:
         return ("--labels", labels) if labels.exists() else ()
 
     soft = label(teacher, labels)
-    last = "accurate-segmenter"
+    last = "lite0-segmenter"
     for i, (phases, rate) in enumerate(LATER, 2):
         schedule = ("--phases", phases, "--lr", rate, "--seed", i + 1)
-        run = f"accurate-segmenter-{i}"
-        train("accurate-segmenter", *soft, "--start", args.out / last, *schedule, run=run)
+        run = f"lite0-segmenter-{i}"
+        train("lite0-segmenter", *soft, "--start", args.out / last, *schedule, run=run)
         last = run
 
     def export(network: str, run: str, folder: Path) -> Path:
@@ -113,22 +117,22 @@ def main() -> None:
     base = last
     for i, (origin, phases, rate, seed, share) in enumerate(AGAIN, 5):
         schedule = ("--phases", phases, "--lr", rate, "--seed", seed)
-        run, mean = f"accurate-segmenter-{i}", f"accurate-segmenter-mean-{i}"
-        train("accurate-segmenter", *better, *finder, "--start", args.out / origin, *schedule, run=run)
+        run, mean = f"lite0-segmenter-{i}", f"lite0-segmenter-mean-{i}"
+        train("lite0-segmenter", *better, *finder, "--start", args.out / origin, *schedule, run=run)
         average(base, run, share, mean)
         base = mean
-    accurate = "accurate-segmenter-mean"
-    average(last, base, AGAIN_SHARE, accurate)
-    segmenter = export("accurate-segmenter", accurate, final)
+    lite0 = "lite0-segmenter-mean"
+    average(last, base, AGAIN_SHARE, lite0)
+    segmenter = export("lite0-segmenter", lite0, final)
 
-    base = accurate
+    base = lite0
     for i, (run, phases, rate, seed) in enumerate(FAST, 1):
         schedule = ("--phases", phases, "--lr", rate, "--seed", seed)
         taught = ("--start", args.out / base, "--teacher", segmenter, *schedule)
         train("fast-segmenter", *better, *finder, *taught, run=run)
-        if i >= FAST_FROM_ACCURATE:
+        if i >= FAST_FROM_LITE0:
             mean = f"fast-segmenter-mean-{i}"
-            average(FAST[0][0] if base == accurate else base, run, FAST_SHARE, mean)
+            average(FAST[0][0] if base == lite0 else base, run, FAST_SHARE, mean)
             base = mean
     imitate = (*soft, "--teacher", detector)
     train("fast-detector", *imitate, "--start", args.out / "accurate-detector", "--seed", 13)
@@ -138,6 +142,8 @@ def main() -> None:
         schedule = ("--phases", phases, "--lr", rate, "--seed", seed)
         train("fast-detector", *imitate, "--start", args.out / before, *schedule, run=run)
     average(before, last, FAST_SHARE, "fast-detector-mean")
+    train("accurate-segmenter", *better, *finder, *ACCURATE)
+    export("accurate-segmenter", "accurate-segmenter", final)
     export("fast-segmenter", base, final)
     export("fast-detector", "fast-detector-mean", final)
 

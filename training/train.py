@@ -4,6 +4,9 @@ Goes on from the last checkpoint in ``--out`` when there is one. The learning ra
 number of samples seen, so a run that was cut off ends as one that was not. ``--phases`` gives
 the schedule: samples and input size of each phase, small sizes first, because the cost of a
 sample grows with its area.
+
+Under ``torchrun --nproc-per-node N -m training.train ...`` N processes share every batch: two of them with a
+core each are faster than one with two.
 """
 
 from __future__ import annotations
@@ -11,11 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
@@ -24,24 +30,29 @@ from training.losses import detection_loss, imitation_loss, segmentation_loss
 from training.networks import (
     NETWORKS,
     AccurateDetector,
-    AccurateSegmenter,
     Detector,
     FastDetector,
     FastSegmenter,
+    Lite0Segmenter,
+    Segmenter,
 )
 
 PHASES = {
-    "accurate-segmenter": "60000x160,24000x256",
+    "lite0-segmenter": "60000x160,24000x256",
+    "accurate-segmenter": "75000x160,45000x192,85000x256",
     "accurate-detector": "100000x192",
     "fast-detector": "130000x128",
     "fast-segmenter": "130000x160",
 }
 LEARNING_RATE = {
-    "accurate-segmenter": 1e-3,
+    "lite0-segmenter": 1e-3,
+    "accurate-segmenter": 1.2e-3,
     "accurate-detector": 1e-3,
     "fast-detector": 1.5e-3,
     "fast-segmenter": 6e-4,
 }
+# Of the rate, for weights that come from ImageNet.
+BACKBONE_SHARE = {"accurate-segmenter": 0.4}
 # Stopped half-way down its schedule: at its end it knows the training rooms by heart and raises more
 # false alarms in others (training/RESULTS.md has the figures).
 STOP = {"accurate-detector": 55_000}
@@ -102,24 +113,33 @@ def load_average(run: Path) -> dict[str, Tensor]:
     return {k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()}
 
 
-def load_teacher(run: Path) -> AccurateSegmenter:
-    """The accurate segmenter of a finished run."""
-    teacher = AccurateSegmenter()
-    teacher.load_state_dict(load_average(run))
-    return teacher
+def load_segmenter(run: Path) -> Segmenter:
+    """The segmenter of a finished run, whichever it is."""
+    weights = load_average(run)
+    shapes = {name: tensor.shape for name, tensor in weights.items()}
+    for shape in NETWORKS.values():
+        network = shape()
+        if {name: tensor.shape for name, tensor in network.state_dict().items()} == shapes:
+            break
+    if not isinstance(network, Segmenter):
+        raise SystemExit(f"{run} holds no segmenter")
+    network.load_state_dict(weights)
+    return network
 
 
 def start(network: torch.nn.Module, run: Path | None) -> torch.nn.Module:
     """Initial weights: those of an earlier run of the same shape; else, for a fast network, what it has in
-    common with the accurate one of such a run; else ImageNet's."""
+    common with the larger one of such a run; else ImageNet's."""
     weights = load_average(run) if run else {}
     shape = {name: tensor.shape for name, tensor in network.state_dict().items()}
     if {name: tensor.shape for name, tensor in weights.items()} == shape:
         network.load_state_dict(weights)
     elif isinstance(network, FastSegmenter):
         if run is None:
-            raise SystemExit("the fast segmenter is cut out of the accurate one: name its run with --start")
-        network.start_from(load_teacher(run))
+            raise SystemExit("the fast segmenter is cut out of lite0-segmenter: name its run with --start")
+        larger = Lite0Segmenter()
+        larger.load_state_dict(weights)
+        network.start_from(larger)
     elif isinstance(network, FastDetector):
         accurate = AccurateDetector()
         if run is None:
@@ -130,6 +150,27 @@ def start(network: torch.nn.Module, run: Path | None) -> torch.nn.Module:
     else:
         network.backbone.load_imagenet()  # type: ignore[union-attr,operator]
     return network
+
+
+def share_gradients(network: torch.nn.Module, processes: int) -> None:
+    """Give every process the mean of all processes' gradients."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    flat = torch.cat([g.reshape(-1) for g in gradients])
+    torch.distributed.all_reduce(flat)
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view(gradient.shape) / processes)
+
+
+def parameter_groups(network: torch.nn.Module, backbone_share: float) -> list[dict[str, Any]]:
+    """Weights that decay and those that don't, each with its share of the learning rate."""
+    groups: dict[tuple[bool, float], list[torch.nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        share = backbone_share if name.startswith("backbone.") else 1.0
+        groups.setdefault((parameter.ndim > 1, share), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": 1e-2 if decays else 0.0, "share": share}
+        for (decays, share), parameters in groups.items()
+    ]
 
 
 def main() -> None:
@@ -152,7 +193,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--phases", help="SAMPLESxSIZE,... (default: the shipped recipe)")
     parser.add_argument("--stop", type=int, help="samples to stop at (default: the shipped recipe)")
-    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--batch", type=int, default=24, help="of all processes together")
     parser.add_argument("--lr", type=float, help="highest learning rate (default: the shipped recipe)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0)
@@ -160,6 +201,11 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
+    processes, rank = (int(os.environ.get(name, one)) for name, one in (("WORLD_SIZE", "1"), ("RANK", "0")))
+    if processes > 1:
+        torch.distributed.init_process_group("gloo")
+    if args.batch % processes:
+        parser.error(f"--batch {args.batch} can't be shared by {processes} processes")
     torch.manual_seed(args.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     lr = args.lr or LEARNING_RATE[args.network]
@@ -170,11 +216,7 @@ def main() -> None:
 
     network: torch.nn.Module = start(NETWORKS[args.network](), args.start)
     network = network.to(device, memory_format=torch.channels_last).train()
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 1e-2}, {"params": plain, "weight_decay": 0.0}], lr=lr
-    )
+    optimiser = torch.optim.AdamW(parameter_groups(network, BACKBONE_SHARE.get(args.network, 1.0)), lr=lr)
     average = Average(network)
     seen = step = 0
     args.out.mkdir(parents=True, exist_ok=True)
@@ -182,6 +224,7 @@ def main() -> None:
         "phases": schedule,
         "stop": stop,
         "batch": args.batch,
+        "processes": processes,
         "learning_rate": lr,
         "seed": args.seed,
         "start": args.start.name if args.start else "ImageNet",
@@ -225,23 +268,26 @@ def main() -> None:
         end = min(end + count, stop)
         if seen >= end:
             continue
-        stream = Stream(library, args.network, size, args.seed * 1_000_003 + seen, teachers)
-        for batch in DataLoader(stream, args.batch, num_workers=args.workers):
+        seed = args.seed * 1_000_003 + seen + 500_000 * rank
+        stream = Stream(library, args.network, size, seed, teachers)
+        for batch in DataLoader(stream, args.batch // processes, num_workers=args.workers):
             progress = seen / total
             warm = min(1.0, (step + 1) / 150)
             rate = lr * warm * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-6
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["share"]
             loss = loss_of(network, batch, device)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            if processes > 1:
+                share_gradients(network, processes)
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
             step += 1
-            seen += len(batch[0])
+            seen += args.batch
             average.update(network, step)
             losses.append(float(loss.detach()))
-            if step % 50 == 0:
+            if rank == 0 and step % 50 == 0:
                 speed = (seen - start_seen) / (time.time() - started)
                 line = {
                     "seen": seen,
@@ -251,12 +297,15 @@ def main() -> None:
                 }
                 print(json.dumps(line), file=log)
                 losses.clear()
-            if time.time() - saved > 120:
+            if rank == 0 and time.time() - saved > 120:
                 save()
                 saved = time.time()
             if seen >= end:
                 break
-        save()
+        if rank == 0:
+            save()
+    if rank > 0:
+        return
     torch.save(
         {"average": {k: v.half() if v.dtype == torch.float32 else v for k, v in average.state.items()}},
         args.out / "final.pt",
