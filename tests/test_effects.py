@@ -149,7 +149,8 @@ def test_portrait_blur_grows_with_strength() -> None:
 def composites(webcam: U8) -> list[tuple[U8, U8, U8, U8]]:
     """Image, mask, the person's true colours and the true background."""
     found = []
-    mask = cv2.GaussianBlur(segment(webcam), (0, 0), 3)
+    outline = np.where(segment(webcam) >= 128, 255, 0).astype(np.uint8)
+    mask = cv2.GaussianBlur(outline, (0, 0), 3)
     for person, wall in itertools.product(
         (data.astronaut(), data.chelsea()), (data.coffee(), data.rocket(), np.full((9, 16, 3), 255, np.uint8))
     ):

@@ -374,7 +374,7 @@ def test_teachers_see_the_person(astronaut: np.ndarray) -> None:
     pytest.importorskip("ai_edge_litert")
     mask = SegmenterTeacher(WEIGHTS / "accurate" / "person_segmenter_int8.tflite")(astronaut)
     assert mask.shape == astronaut.shape[:2]
-    assert mask[200:300, 180:260].min() > 220
+    assert mask[200:300, 180:260].min() > 200
     assert mask[:60, :60].max() < 64
     teacher = DetectorTeacher(WEIGHTS / "accurate" / "person_detector_int8.tflite")
     picture = cv2.resize(astronaut, (teacher.size, teacher.size), interpolation=cv2.INTER_AREA)
