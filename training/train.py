@@ -113,26 +113,27 @@ def load_average(run: Path) -> dict[str, Tensor]:
     return {k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()}
 
 
+def fits(network: torch.nn.Module, weights: dict[str, Tensor]) -> bool:
+    """Whether the weights are of a network of this shape."""
+    return {k: v.shape for k, v in network.state_dict().items()} == {k: v.shape for k, v in weights.items()}
+
+
 def load_segmenter(run: Path) -> Segmenter:
     """The segmenter of a finished run, whichever it is."""
     weights = load_average(run)
-    shapes = {name: tensor.shape for name, tensor in weights.items()}
-    for shape in NETWORKS.values():
-        network = shape()
-        if {name: tensor.shape for name, tensor in network.state_dict().items()} == shapes:
-            break
-    if not isinstance(network, Segmenter):
-        raise SystemExit(f"{run} holds no segmenter")
-    network.load_state_dict(weights)
-    return network
+    for make in NETWORKS.values():
+        network = make()
+        if isinstance(network, Segmenter) and fits(network, weights):
+            network.load_state_dict(weights)
+            return network
+    raise SystemExit(f"{run} holds no segmenter")
 
 
 def start(network: torch.nn.Module, run: Path | None) -> torch.nn.Module:
     """Initial weights: those of an earlier run of the same shape; else, for a fast network, what it has in
     common with the larger one of such a run; else ImageNet's."""
     weights = load_average(run) if run else {}
-    shape = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    if {name: tensor.shape for name, tensor in weights.items()} == shape:
+    if fits(network, weights):
         network.load_state_dict(weights)
     elif isinstance(network, FastSegmenter):
         if run is None:
