@@ -188,7 +188,7 @@ def plot(found: dict[str, float], file: Path) -> None:
     bars = axes.barh(names, [found[n] for n in names], color=colours)
     axes.bar_label(bars, fmt="%.1f", padding=3)
     axes.set_xscale("log")
-    axes.set_xlabel("milliseconds a frame of 1280 x 720, one thread, median; logarithmic scale")
+    axes.set_xlabel("ms a frame of 1280 x 720, one thread,\nmedian; logarithmic scale")
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(file, dpi=110)
