@@ -372,7 +372,7 @@ def test_a_finder_sees_the_person(astronaut: np.ndarray) -> None:
 
 def test_teachers_see_the_person(astronaut: np.ndarray) -> None:
     pytest.importorskip("ai_edge_litert")
-    mask = SegmenterTeacher(WEIGHTS / "accurate" / "person_segmenter_int8.tflite")(astronaut)
+    mask = SegmenterTeacher([WEIGHTS / "accurate" / "person_segmenter_int8.tflite"])(astronaut)
     assert mask.shape == astronaut.shape[:2]
     assert mask[200:300, 180:260].min() > 200
     assert mask[:60, :60].max() < 64
@@ -391,6 +391,18 @@ def test_teachers_see_the_person(astronaut: np.ndarray) -> None:
         boxes.append(np.array([x - left, y - top, x + right, y + bottom]) / size)
     # In parts of the picture the same box, whatever the size it is asked for.
     np.testing.assert_allclose(boxes[0], boxes[1], atol=0.05)
+
+
+def test_several_teachers_teach_the_mean_of_their_masks(astronaut: np.ndarray) -> None:
+    pytest.importorskip("ai_edge_litert")
+    accurate, fast = (WEIGHTS / model / "person_segmenter_int8.tflite" for model in ("accurate", "fast"))
+    picture = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
+    alone = [SegmenterTeacher([path])(picture).astype(float) for path in (accurate, fast)]
+    both = SegmenterTeacher([accurate, fast])
+    assert both.size == 256
+    # The fast one's mask is made larger before or after it is rounded.
+    np.testing.assert_allclose(both(picture), np.mean(alone, axis=0), atol=2)
+    assert np.abs(alone[0] - alone[1]).max() > 20
 
 
 def test_the_same_seed_gives_the_same_samples(library: Library) -> None:

@@ -742,18 +742,19 @@ def _surround(scene: Scene, rng: np.random.Generator) -> Scene:
 
 @dataclass(frozen=True)
 class Teachers:
-    """Files of networks that have a say in the samples; None for those that have none.
+    """Files of networks that have a say in the samples; none for those that have none.
 
     Attributes:
-        teacher: exported file of a larger network of the same kind; a detector then learns from it alone.
+        teachers: exported files of larger networks of the same kind, whose mean a segmenter learns from; of a
+            detector one, from which it then learns alone.
         finder: folder of an exported pair, whose detector shows a segmenter where it errs.
     """
 
-    teacher: Path | None = None
+    teachers: tuple[Path, ...] = ()
     finder: Path | None = None
 
     def of_segmenter(self) -> tuple[SegmenterTeacher | None, Finder | None]:
-        teacher = SegmenterTeacher(self.teacher) if self.teacher else None
+        teacher = SegmenterTeacher(self.teachers) if self.teachers else None
         return teacher, Finder(self.finder) if self.finder else None
 
 
@@ -772,8 +773,9 @@ def samples(
     make: Callable[[], tuple[NDArray[np.generic], ...]]
     if network == "segmenter":
         make = partial(segmenter_sample, maker, size, *teachers.of_segmenter())
-    elif teachers.teacher:
-        make = partial(taught_detector_sample, maker, size, DetectorTeacher(teachers.teacher))
+    elif teachers.teachers:
+        (path,) = teachers.teachers
+        make = partial(taught_detector_sample, maker, size, DetectorTeacher(path))
     else:
         make = partial(detector_sample, maker, size)
     while True:

