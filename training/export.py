@@ -42,7 +42,7 @@ STAYS_FLOAT = {"lite0": ".*Sequential_stem.*", "accurate": ".*Sequential_stem.*"
 # segmenter's doubts weigh, from which value of its mask on it has none, and the margin of a region round a
 # box: the fast one's boxes are wide as they are.
 THRESHOLDS = {
-    "accurate": (0.12, 0.12, 0.5, 0.08, 240, 0.15),
+    "accurate": (0.12, 0.12, 0.5, 0.08, 240, 0.13),
     "fast": (0.12, 0.12, 0.7, 0.35, 190, 0.08),
 }
 OTHERS = ("companion_share", "doubt_weight", "certain_level", "margin")

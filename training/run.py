@@ -1,10 +1,10 @@
 """From pictures to weights in one go: ``python -m training.run DATA --out runs``.
 
 The accurate detector and a segmenter, pseudo-labels, the fast networks, which those teach, the accurate
-segmenter, export, accuracy; ``DATA`` is the data folder or the file that ``training.pack`` made of it. What
-is done already in ``--out`` is not done again, and a training that was cut off goes on from its checkpoint:
-start the same command again. Without ``--selfie`` and ``--u2net`` the pseudo-labels are left out, unless the
-packed file has them.
+segmenter, twice, the second time taught by itself and the first segmenter, export, accuracy; ``DATA`` is the
+data folder or the file that ``training.pack`` made of it. What is done already in ``--out`` is not done
+again, and a training that was cut off goes on from its checkpoint: start the same command again. Without
+``--selfie`` and ``--u2net`` the pseudo-labels are left out, unless the packed file has them.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ FAST_DETECTOR = (
 )
 FAST_SHARE = 0.5  # of each in the mean of it and those before
 ACCURATE = ("--seed", 101, "--batch", 32)
+# The accurate one goes on, taught by itself and the one on Lite0 together, and the share of that in the mean.
+TAUGHT = ("--phases", "20000x224,33000x256", "--lr", 5e-4, "--seed", 111, "--batch", 32)
+TAUGHT_SHARE = 0.3
 
 
 def step(module: str, *arguments: object, processes: int = 1) -> None:
@@ -72,7 +75,6 @@ def main() -> None:
             labels = folder / "labels"
 
     loading = ("--workers", args.workers, "--batch", args.batch)
-    teacher = args.out / "lite0-segmenter"
 
     def train(network: str, *more: object, run: str | None = None) -> None:
         out = args.out / (run or network)
@@ -83,14 +85,14 @@ def main() -> None:
     train("lite0-segmenter")
     train("accurate-detector")
 
-    def label(teacher: Path, labels: Path) -> tuple[object, ...]:
+    def label(labels: Path, *teachers: Path) -> tuple[object, ...]:
         if args.selfie and args.u2net and not (labels / "done").exists():
             peers = ("--selfie", args.selfie, "--u2net", args.u2net)
-            step("training.pseudo_labels", data, *peers, "--teacher", teacher, "--out", labels)
+            step("training.pseudo_labels", data, *peers, "--teacher", *teachers, "--out", labels)
             (labels / "done").touch()
         return ("--labels", labels) if labels.exists() else ()
 
-    soft = label(teacher, labels)
+    soft = label(labels, args.out / "lite0-segmenter")
     last = "lite0-segmenter"
     for i, (phases, rate) in enumerate(LATER, 2):
         schedule = ("--phases", phases, "--lr", rate, "--seed", i + 1)
@@ -112,7 +114,7 @@ def main() -> None:
 
     final = args.out / "weights"
     detector = export("accurate-detector", "accurate-detector", final)
-    better = label(args.out / last, args.out / "labels-2") or soft
+    better = label(args.out / "labels-2", args.out / last) or soft
     finder = ("--finder", final / "accurate")
     base = last
     for i, (origin, phases, rate, seed, share) in enumerate(AGAIN, 5):
@@ -143,7 +145,13 @@ def main() -> None:
         train("fast-detector", *imitate, "--start", args.out / before, *schedule, run=run)
     average(before, last, FAST_SHARE, "fast-detector-mean")
     train("accurate-segmenter", *better, *finder, *ACCURATE)
-    export("accurate-segmenter", "accurate-segmenter", final)
+
+    larger = export("accurate-segmenter", "accurate-segmenter", args.out / "teachers")
+    best = label(args.out / "labels-3", args.out / "accurate-segmenter", args.out / lite0) or better
+    taught = ("--start", args.out / "accurate-segmenter", "--teacher", larger, segmenter, *TAUGHT)
+    train("accurate-segmenter", *best, *finder, *taught, run="accurate-segmenter-2")
+    average("accurate-segmenter", "accurate-segmenter-2", TAUGHT_SHARE, "accurate-segmenter-mean")
+    export("accurate-segmenter", "accurate-segmenter-mean", final)
     export("fast-segmenter", base, final)
     export("fast-detector", "fast-detector-mean", final)
 
