@@ -745,8 +745,8 @@ class Teachers:
     """Files of networks that have a say in the samples; none for those that have none.
 
     Attributes:
-        teachers: exported files of larger networks of the same kind, whose mean a segmenter learns from; of a
-            detector one, from which it then learns alone.
+        teachers: exported files of larger networks of the same kind: a segmenter learns from their mean, too;
+            a detector has one, and learns from it alone.
         finder: folder of an exported pair, whose detector shows a segmenter where it errs.
     """
 

