@@ -27,7 +27,12 @@ MEASURED = {
     },
 }
 RECALL = {"accurate": 83.7, "fast": 75.6}
-MARKED = {"accurate": {"never trained on": 1, "all": 2}, "fast": {"never trained on": 3, "all": 7}}
+MARKED = {
+    "accurate": {"rooms, never trained on": 1, "rooms, all": 2},
+    "fast": {"rooms, never trained on": 3, "rooms, all": 7},
+}
+# Share in per cent, on pictures of animals that the shipped weights were not taught to leave alone.
+MARKED_ANIMALS = {"accurate": 15.0, "fast": 30.0}
 
 
 @pytest.fixture(scope="module", params=MEASURED)
@@ -56,8 +61,16 @@ def test_large_people_are_found(report: Report, model: str) -> None:
     assert report.recall >= RECALL[model] - 0.5
 
 
-@pytest.mark.parametrize("pictures", ["never trained on", "all"])
+@pytest.mark.parametrize("pictures", ["rooms, never trained on", "rooms, all"])
 def test_rooms_without_people_are_left_alone(report: Report, model: str, pictures: str) -> None:
     n, _, marked = report.backgrounds[pictures]
     assert n > 100
     assert marked <= MARKED[model][pictures] + 1
+
+
+def test_animals_are_mostly_left_alone(report: Report, model: str) -> None:
+    if "animals, all" not in report.backgrounds:
+        pytest.skip("the folder holds no set of animals")
+    n, _, marked = report.backgrounds["animals, all"]
+    assert n > 100
+    assert 100 * marked / n <= MARKED_ANIMALS[model]
