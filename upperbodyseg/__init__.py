@@ -17,7 +17,8 @@ from upperbodyseg.errors import (
     UpperBodySegError,
     VideoError,
 )
-from upperbodyseg.types import DetectedPerson, FrameInput, ImageBuffer, ImageType, SegmentationOutput
+from upperbodyseg.image_buffer import ImageBuffer, ImageType
+from upperbodyseg.types import DetectedPerson, FrameInput, SegmentationOutput
 
 __all__ = [
     "DetectedPerson",

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg.checks import whole_number
 from upperbodyseg.errors import InputError
-from upperbodyseg.types import FrameInput, ImageBuffer, ImageType, SegmentationOutput
+from upperbodyseg.image_buffer import ImageBuffer, ImageType
+from upperbodyseg.types import FrameInput, SegmentationOutput
 
 __all__ = [
     "CFrameInput",
@@ -226,7 +228,4 @@ def output_to_c(output: SegmentationOutput, copy: bool = False) -> CSegmentation
 
 
 def _timestamp(value: object) -> int:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or not 0 <= value < 2**32:  # type: ignore[operator]
-        raise InputError(f"the C structure's timestamp is an unsigned 32-bit number, got {value!r}")
-    return int(value)  # type: ignore[call-overload,no-any-return]
+    return whole_number("timestamp", value, 0, 2**32 - 1, ", an unsigned 32-bit number")

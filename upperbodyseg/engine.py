@@ -15,9 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg import checks
 from upperbodyseg.buffers import Buffers
 from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.geometry import Region
+from upperbodyseg.image_buffer import ImageBuffer, ImageType
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, choose_runtime
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
 from upperbodyseg.postprocess.agreement import KEPT_SCORE, Doubts, best_score, confirm_persons
@@ -40,7 +42,7 @@ from upperbodyseg.preprocess.letterbox import letterbox
 from upperbodyseg.preprocess.pixel_format import MAX_SIDE, Frame, check_size, open_frame
 from upperbodyseg.preprocess.regions import group_persons, grown
 from upperbodyseg.stream import Stream
-from upperbodyseg.types import DetectedPerson, FrameInput, ImageBuffer, ImageType, SegmentationOutput
+from upperbodyseg.types import DetectedPerson, FrameInput, SegmentationOutput
 
 __all__ = ["DEFAULT_BLUR_SIGMA", "SegmenterOptions", "UpperBodySegmenter", "segment"]
 
@@ -94,23 +96,16 @@ class SegmenterOptions:
     def __post_init__(self) -> None:
         if self.model not in MODELS:
             raise InputError(f"model must be one of {', '.join(MODELS)}, got {self.model!r}")
-        for name, most in (("num_threads", MAX_THREADS), ("max_pixels", MAX_SIDE**2)):
-            value = getattr(self, name)
-            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-            if not whole or not 1 <= value <= most:
-                raise InputError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
+        checks.whole_number("num_threads", self.num_threads, 1, MAX_THREADS)
+        checks.whole_number("max_pixels", self.max_pixels, 1, MAX_SIDE**2)
         if self.runtime not in ("auto", *RUNTIMES):
             raise InputError(f"runtime must be 'auto' or one of {', '.join(RUNTIMES)}, got {self.runtime!r}")
-        score = self.score_threshold
-        number = isinstance(score, (int, float, np.integer, np.floating)) and not isinstance(score, bool)
-        if score is not None and not (number and 0 <= score <= 1):
-            raise InputError(f"score_threshold must be a number from 0 to 1, got {score!r}")
-        if self.refine is not None and not isinstance(self.refine, (bool, np.bool_)):
-            raise InputError(f"refine must be True, False or None, got {self.refine!r}")
-        for name in ("test_time_augmentation", "temporal_smoothing"):
-            value = getattr(self, name)
-            if not isinstance(value, (bool, np.bool_)):
-                raise InputError(f"{name} must be True or False, got {value!r}")
+        if self.score_threshold is not None:
+            checks.number("score_threshold", self.score_threshold, 1)
+        if self.refine is not None:
+            checks.switch("refine", self.refine, ", or None")
+        checks.switch("test_time_augmentation", self.test_time_augmentation)
+        checks.switch("temporal_smoothing", self.temporal_smoothing)
         if self.models_dir is not None and not isinstance(self.models_dir, (str, os.PathLike)):
             raise InputError(f"models_dir must be a path, got {self.models_dir!r}")
 
@@ -401,19 +396,9 @@ def _mask_memory(frame: Frame, out: NDArray[np.uint8] | None) -> NDArray[np.uint
     size = (frame.height, frame.width)
     if out is None:
         return np.zeros(size, np.uint8)
-    if not isinstance(out, np.ndarray) or out.dtype != np.uint8 or out.shape != size:
-        what = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise InputError(f"out must be a uint8 array of the frame's size {size}, got {what}")
-    packed = out.strides[1] == 1 or size[1] == 1
-    if not out.flags.writeable or not packed or (size[0] > 1 and out.strides[0] < size[1]):
-        raise InputError(
-            "out must be writeable, its pixels one after the other in memory, "
-            f"got strides {out.strides}, writeable {out.flags.writeable}"
-        )
-    if any(np.may_share_memory(out, plane) for plane in frame.planes):
-        raise InputError("out must not be the frame's own memory: give another array")
-    out.fill(0)
-    return out
+    mask = checks.result_array(out, size, packed=True, frame=frame.planes)
+    mask.fill(0)
+    return mask
 
 
 class _Clock:

@@ -12,8 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 
-import numpy as np
-
+from upperbodyseg.checks import whole_number
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.types import FrameInput, SegmentationOutput
@@ -71,10 +70,8 @@ class SegmenterPool:
     def __init__(self, options: SegmenterOptions | None = None, size: int | None = None) -> None:
         if size is None:
             size = min(_available_cpus(), MAX_SIZE)
-        whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
-        if not whole or not 1 <= size <= MAX_SIZE:
-            raise InputError(f"size must be a whole number from 1 to {MAX_SIZE}, or None, got {size!r}")
-        self._engines = tuple(UpperBodySegmenter(options) for _ in range(int(size)))
+        size = whole_number("size", size, 1, MAX_SIZE, ", or None")
+        self._engines = tuple(UpperBodySegmenter(options) for _ in range(size))
         self._initialized = False
         self._closed = False
         self._start()

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Region
+from upperbodyseg.image_buffer import ImageType
 from upperbodyseg.postprocess.agreement import KEPT_SCORE, NO_DOUBTS, Doubts, best_score, confirm_persons
 from upperbodyseg.postprocess.detections import Thresholds
 from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.regions import MARGIN, MAX_REGIONS, group_persons, region_around
-from upperbodyseg.types import DetectedPerson, ImageType
+from upperbodyseg.types import DetectedPerson
 
 __all__ = ["CHECK_EVERY", "EMPTY_CHECK_EVERY", "Stream", "Track"]
 

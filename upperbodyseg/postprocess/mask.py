@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg import checks
 from upperbodyseg.buffers import Buffers
-from upperbodyseg.errors import InputError
 from upperbodyseg.geometry import Region, resize
 from upperbodyseg.postprocess.refine import REACH, Guide, refine
 
@@ -158,15 +158,7 @@ def check_blur_sigma(blur_sigma: float) -> float:
     Raises:
         InputError: it is no number, NaN, infinite, negative or above ``MAX_BLUR_SIGMA``.
     """
-    number = isinstance(blur_sigma, (int, float, np.integer, np.floating)) and not isinstance(
-        blur_sigma, bool
-    )
-    if not number or not 0 <= blur_sigma <= MAX_BLUR_SIGMA:  # no comparison holds for NaN
-        raise InputError(
-            f"blur_sigma must be a number of pixels from 0 (no blur) to {MAX_BLUR_SIGMA:g}, "
-            f"got {blur_sigma!r}"
-        )
-    return float(blur_sigma)
+    return checks.number("blur_sigma", blur_sigma, MAX_BLUR_SIGMA, "a number of pixels from 0 (no blur)")
 
 
 def _radius(sigma: float) -> int:

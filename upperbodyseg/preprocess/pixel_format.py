@@ -1,12 +1,15 @@
-"""Any :class:`ImageType` to BGR, at the size that is wanted rather than the frame's.
+"""Every pixel layout: an :class:`ImageType` to BGR, at the size that a model takes.
 
-A frame is checked once, by :func:`open_frame`, before OpenCV sees any of it; after that every
-read is a slice of its planes, a resize and a colour conversion, in this order: converting the
-few pixels that a model takes is cheaper than converting the frame's millions, and since both
-steps are linear the picture is the same to within rounding.
+:func:`open_frame` checks a frame once, before OpenCV sees any of it. After that every read is a
+slice of its planes, a resize and a colour conversion, in this order. Converting the few pixels that
+a model takes is cheaper than converting the frame's millions. Both steps are linear, so the picture
+is the same to within rounding.
 
-4:2:0 frames are BT.601, limited range: luma 16-235, chroma 16-240, as ``cv2.cvtColor`` and most
-video take them to be.
+4:2:0 frames are BT.601 in limited range: luma 16-235, chroma 16-240, as in ``cv2.cvtColor`` and most
+video.
+
+A new layout needs its :class:`ImageType`, its planes in :func:`open_frame`, and its conversions in the
+tables below.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from numpy.typing import NDArray
 from upperbodyseg.buffers import Buffers
 from upperbodyseg.errors import ImageTooLargeError, InputError
 from upperbodyseg.geometry import Region, resize
-from upperbodyseg.types import ImageBuffer, ImageBufferFields, ImageType
+from upperbodyseg.image_buffer import ImageBuffer, ImageType
 
 __all__ = ["MAX_SIDE", "Frame", "check_size", "open_frame"]
 
@@ -168,9 +171,9 @@ def check_size(height: int, width: int, max_pixels: int) -> None:
 
 
 def _open_yuv(
-    fields: ImageBufferFields, image_type: ImageType, data: NDArray[np.uint8]
+    buffer: ImageBuffer, image_type: ImageType, data: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], ...]:
-    height, width, step = fields.height, fields.width, fields.step
+    height, width, step = buffer.height, buffer.width, buffer.step
     half_height, half_width = (height + 1) // 2, (width + 1) // 2
     what = f"a {width} x {height} {image_type.name} picture of step {step}"
     luma = _rows(data, 0, height, step, (width,))
@@ -208,17 +211,19 @@ def open_frame(buffer: ImageBuffer, image_type: ImageType, max_pixels: int) -> F
             "use ImageBuffer.view(array) for an array"
         )
     image_type = ImageType.parse(image_type)
-    fields = buffer.fields
-    if fields.data is None:
+    memory = buffer.data
+    if memory is None:
         raise InputError("the frame's image buffer is empty: give it data first")
-    check_size(fields.height, fields.width, max_pixels)
-    if fields.channels != image_type.channels:
+    height, width, channels = buffer.height, buffer.width, buffer.channels
+    check_size(height, width, max_pixels)
+    if channels != image_type.channels:
         raise InputError(
-            f"{image_type.name} has {image_type.channels} channel(s), the frame has {fields.channels}: "
+            f"{image_type.name} has {image_type.channels} channel(s), the frame has {channels}: "
             "pass the image_type that the frame really has, or convert it"
         )
+    data = np.frombuffer(memory, np.uint8)
     if image_type.is_yuv:
-        planes = _open_yuv(fields, image_type, fields.data)
+        planes = _open_yuv(buffer, image_type, data)
     else:
-        planes = (_rows(fields.data, 0, fields.height, fields.step, (fields.width, fields.channels)),)
-    return Frame(fields.height, fields.width, image_type, planes)
+        planes = (_rows(data, 0, height, buffer.step, (width, channels)),)
+    return Frame(height, width, image_type, planes)
