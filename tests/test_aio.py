@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import upperbodyseg.engine
 from upperbodyseg import (
     EngineStateError,
     FrameInput,
@@ -159,7 +158,7 @@ def test_missing_models_are_named_and_loading_can_be_tried_again(
     async def main() -> None:
         segmenter = AsyncUpperBodySegmenter(FAST)
         with monkeypatch.context() as patch:
-            patch.setattr(f"{upperbodyseg.engine.Interpreter.__module__}.available_runtimes", dict)
+            patch.setattr("upperbodyseg.models.interpreter.available_runtimes", dict)
             with pytest.raises(ModelNotFoundError, match="pip install"):
                 await segmenter.initialize()
             assert not segmenter.is_initialized

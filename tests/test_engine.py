@@ -13,7 +13,6 @@ import pytest
 from frames import make_frame
 from numpy.typing import NDArray
 
-import upperbodyseg
 from upperbodyseg import (
     EngineStateError,
     FrameInput,
@@ -443,8 +442,7 @@ def test_options_of_another_type_are_refused() -> None:
 
 
 def test_a_runtime_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    interpreter = upperbodyseg.engine.Interpreter.__module__
-    monkeypatch.setattr(f"{interpreter}.available_runtimes", dict)
+    monkeypatch.setattr("upperbodyseg.models.interpreter.available_runtimes", dict)
     with pytest.raises(ModelNotFoundError, match="pip install"):
         UpperBodySegmenter().initialize()
     with pytest.raises(ModelNotFoundError, match="pip install tflite-runtime"):
@@ -523,34 +521,40 @@ def test_closing_waits_for_the_frame_in_progress(webcam: U8) -> None:
     assert outcomes.count("closed") == 3
 
 
-def test_a_signal_handler_may_close_the_engine_it_interrupts(
-    webcam: U8, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_still", [True, False])
+def test_an_engine_goes_on_after_a_signal_handler_raised_in_the_middle(
+    webcam: U8, is_still: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = UpperBodySegmenter()
-    engine.initialize()
-    seen = []
+    class TimeLimitError(Exception):
+        pass
 
     def handler(*_: object) -> None:
-        with pytest.raises(EngineStateError, match="middle of a frame"):
-            engine.process(bgr_frame(webcam))
-        engine.close()
-        seen.append(engine.is_initialized)
-
-    original = upperbodyseg.engine.letterbox
-
-    def interrupted(*arguments: object) -> object:
-        signal.raise_signal(signal.SIGINT)
-        return original(*arguments)  # type: ignore[arg-type]
+        raise TimeLimitError
 
     before = signal.signal(signal.SIGINT, handler)
+    frame = FrameInput.from_array(webcam, is_still=is_still)
+    kept = []  # an error that lives on holds every array of the stack it rose through
     try:
-        monkeypatch.setattr(upperbodyseg.engine, "letterbox", interrupted)
-        assert engine.process(bgr_frame(webcam)).mask.any()
+        with UpperBodySegmenter() as engine:
+            expected = engine.process(frame).mask
+            for target in (
+                "upperbodyseg.detector.letterbox",
+                "upperbodyseg.segmenter.exposed",
+                "upperbodyseg.detector.decode_detections",
+                "upperbodyseg.pipeline.compose_mask",
+            ):
+                engine.reset()
+                with monkeypatch.context() as patch:
+                    patch.setattr(target, lambda *_, **__: signal.raise_signal(signal.SIGINT))
+                    with pytest.raises(TimeLimitError) as info:
+                        engine.process(frame)
+                kept.append(info.value)
+                engine.reset()
+                np.testing.assert_array_equal(engine.process(frame).mask, expected)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert seen == [False]
-    with pytest.raises(EngineStateError, match="closed"):
-        engine.process(bgr_frame(webcam))
+    assert len(kept) == 4
+    assert not engine.is_initialized
 
 
 def test_outputs_can_be_pickled(engine: UpperBodySegmenter, webcam: U8) -> None:

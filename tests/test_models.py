@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,8 +15,6 @@ from numpy.typing import NDArray
 
 from upperbodyseg import (
     FrameInput,
-    ImageBuffer,
-    ImageType,
     InferenceError,
     InputError,
     ModelError,
@@ -25,11 +24,12 @@ from upperbodyseg import (
     SegmenterOptions,
     UpperBodySegmenter,
 )
-from upperbodyseg.engine import _Work
 from upperbodyseg.geometry import Region
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, available_runtimes, choose_runtime
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
+from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.regions import region_around
+from upperbodyseg.segmenter import PersonSegmenter
 
 NAMES = (DETECTOR, SEGMENTER)
 
@@ -199,14 +199,13 @@ def test_a_damaged_description_is_refused(models_dir: Path, text: str) -> None:
         {"stride": 4},
         {"unit": 0},
         {"files": None},
-        {"score_threshold": float("nan")},
-        {"companion_threshold": 0.99},
-        {"companion_share": 1.5},
-        {"doubt_weight": -0.1},
-        {"certain_level": 127},
-        {"certain_level": 256},
-        {"margin": -0.1},
-        {"margin": float("nan")},
+        {"stride": 8.5},
+        {"unit": float("nan")},
+        {"unit": float("inf")},
+        {"parameters": True},
+        {"acceptance": None},
+        {"acceptance": {}},
+        {"acceptance": {"high_threshold": 0.5}},
         {"output_shape": [1, 24, 24, 1]},
         {"input_shape": [192, 192, 3]},
     ],
@@ -217,24 +216,62 @@ def test_a_description_that_makes_no_sense_is_refused(models_dir: Path, fields: 
         start(models_dir)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"high_threshold": float("nan")},
+        {"high_threshold": "0.5"},
+        {"high_threshold": 1.5},
+        {"low_threshold": 0.99},
+        {"relative_threshold": 1.5},
+        {"uncertainty_penalty": -0.1},
+        {"certain_level": 127},
+        {"certain_level": 256},
+        {"margin": -0.1},
+        {"margin": float("inf")},
+        {"thershold": 0.5},
+    ],
+)
+def test_an_acceptance_that_makes_no_sense_is_refused(models_dir: Path, fields: dict[str, object]) -> None:
+    edit_acceptance(models_dir, **fields)
+    with pytest.raises(ModelFormatError, match=r"person_detector\.json"):
+        start(models_dir)
+
+
+@pytest.mark.parametrize("text", ["1e999", "-1e999", "NaN", "Infinity", "1" + "0" * 400])
+def test_a_number_that_is_none_is_a_damaged_description(models_dir: Path, text: str) -> None:
+    description = models_dir / "person_detector.json"
+    content = description.read_text()
+    for field in ('"unit": 32.0', '"margin": 0.13', '"stride": 8', '"parameters": 604518'):
+        assert field in content
+        name, _ = field.split(": ")
+        description.write_text(content.replace(field, f"{name}: {text}"))
+        with pytest.raises(ModelFormatError, match=r"person_detector\.json"):
+            start(models_dir)
+
+
+def edit_acceptance(folder: Path, **fields: object) -> None:
+    description = folder / "person_detector.json"
+    edit(description, acceptance={**json.loads(description.read_text())["acceptance"], **fields})
+
+
 @pytest.mark.parametrize("is_still", [True, False])
-def test_a_find_counts_only_after_the_segmenters_doubts(
+def test_a_person_counts_only_after_the_uncertainty_penalty(
     models_dir: Path, portrait: NDArray[np.uint8], is_still: bool
 ) -> None:
-    def output(doubt_weight: float, threshold: float, certain_level: int = 240) -> SegmentationOutput:
-        description = models_dir / "person_detector.json"
-        edit(description, doubt_weight=doubt_weight, certain_level=certain_level)
-        frame = FrameInput(ImageBuffer.view(portrait), 0, ImageType.BGR_888, is_still=is_still)
+    def output(penalty: float, threshold: float, certain_level: int = 240) -> SegmentationOutput:
+        edit_acceptance(models_dir, uncertainty_penalty=penalty, certain_level=certain_level)
+        frame = FrameInput.from_array(portrait, is_still=is_still)
         with UpperBodySegmenter(SegmenterOptions(models_dir=models_dir, score_threshold=threshold)) as engine:
             return engine.process(frame)
 
     (person,) = output(0, 0.5).persons
     threshold = person.score - 0.001
     assert output(0, threshold).persons == (person,)
-    doubted = output(1, threshold)  # there is always an edge, of which no segmenter is certain
-    assert doubted.persons == ()
-    assert not doubted.mask.any()
-    # Certain of whatever it marks, it has none.
+    penalized = output(1, threshold)  # there is always an edge, of which no segmenter is certain
+    assert penalized.persons == ()
+    assert not penalized.mask.any()
+    # Certain of whatever it marks, it lowers no score.
     assert output(1, threshold, certain_level=128).persons == (person,)
 
 
@@ -243,16 +280,16 @@ def test_a_pair_says_how_much_is_seen_round_a_box(
     models_dir: Path, webcam: NDArray[np.uint8], is_still: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    segment = _Work.segment
+    segment = PersonSegmenter.segment
 
-    def watched(work: _Work, region: Region) -> object:
+    def watched(segmenter: PersonSegmenter, frame: Frame, region: Region, *more: Any) -> object:
         seen.append(region)
-        return segment(work, region)
+        return segment(segmenter, frame, region, *more)
 
-    monkeypatch.setattr(_Work, "segment", watched)
+    monkeypatch.setattr(PersonSegmenter, "segment", watched)
     for margin in (0.0, 0.3):
-        edit(models_dir / "person_detector.json", margin=margin)
-        frame = FrameInput(ImageBuffer.view(webcam), 0, ImageType.BGR_888, is_still=is_still)
+        edit_acceptance(models_dir, margin=margin)
+        frame = FrameInput.from_array(webcam, is_still=is_still)
         with UpperBodySegmenter(SegmenterOptions(models_dir=models_dir)) as engine:
             (person,) = engine.process(frame).persons
         wanted = region_around(person.box, webcam.shape[:2], margin)

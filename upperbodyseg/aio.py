@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
-import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -13,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import EngineStateError
+from upperbodyseg.fork import renew_in_child
 from upperbodyseg.types import FrameInput, SegmentationOutput
 
 __all__ = ["AsyncUpperBodySegmenter"]
@@ -20,22 +19,20 @@ __all__ = ["AsyncUpperBodySegmenter"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_segmenters: weakref.WeakSet[AsyncUpperBodySegmenter] = weakref.WeakSet()
-
 
 class AsyncUpperBodySegmenter:
-    """Cuts the people out of frames, awaited: the asyncio face of :class:`~upperbodyseg.UpperBodySegmenter`.
+    """An awaitable :class:`~upperbodyseg.UpperBodySegmenter`.
 
-    As an asynchronous context manager, or with :meth:`initialize` and :meth:`close`; the verbs are
+    As an asynchronous context manager, or with :meth:`initialize` and :meth:`close`. The verbs are
     those of the original SDK's JavaScript wrapper. Everything runs in one thread of the segmenter's
-    own, in the order of the calls, which makes it fit for the frames of one stream; the event
-    loop's default executor is not used. Nothing is bound to an event loop: one segmenter may be
-    used from several, one after the other or at once in several threads.
+    own, in the order of the calls, which suits the frames of one stream. The event loop's default
+    executor is not used. Nothing is bound to an event loop: several may use one segmenter, one after
+    the other or at once in several threads.
 
-    Cancelling a task that awaits :meth:`process` drops the frame if its turn has not come yet; a
-    frame in progress runs on to its end in the thread, and its result is dropped. Frames before
-    and after it are not affected. In a forked child the segmenter goes on with a thread and models
-    of its own; frames accepted before the fork are the parent's.
+    Cancelling a task that awaits :meth:`process` drops the frame if its turn has not come yet. A
+    frame in progress runs on to its end, and its result is dropped. Frames before and after it are
+    not affected. In a forked child the segmenter goes on with a thread and models of its own. Frames
+    accepted before the fork are the parent's.
 
     Args:
         options: settings; None for the defaults.
@@ -48,14 +45,15 @@ class AsyncUpperBodySegmenter:
         self._engine = UpperBodySegmenter(options)
         self._closed: Future[None] | None = None
         self._start()
-        _segmenters.add(self)
+        renew_in_child(self)
 
     def _start(self) -> None:
         self._lock = threading.Lock()  # never held for longer than it takes to queue a call
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="upperbodyseg-aio")
         self._frames: set[Future[SegmentationOutput]] = set()
 
-    def _after_fork(self) -> None:
+    def renew(self) -> None:
+        """In a forked child: a thread and a lock of its own."""
         self._start()
         if self._closed is not None:
             # The thread that closes the engine may be the parent's, and the future's lock held by it.
@@ -82,7 +80,7 @@ class AsyncUpperBodySegmenter:
         return bool(self._frames)
 
     async def initialize(self) -> None:
-        """Load the models; a second call does nothing.
+        """Load the models. A second call does nothing.
 
         Raises:
             ModelNotFoundError: a weight file or the runtime is missing.
@@ -97,14 +95,14 @@ class AsyncUpperBodySegmenter:
         """Segment one frame, after those that were called for before it.
 
         Args:
-            frame: the frame. Its memory is only read, but from a thread, at any time until this
-                returns: it must stay as it is until then, and after a cancellation until
-                :attr:`is_processing` is false. A camera that fills one buffer again and again
-                needs ``ImageBuffer.set_owned_copy``.
+            frame: the frame. A thread reads its memory at any time until this returns, so it must stay
+                as it is until then. After a cancellation it must stay until :attr:`is_processing` is
+                false. A camera that fills one buffer again and again needs
+                ``ImageBuffer.set_owned_copy``.
             blur_sigma: see :meth:`upperbodyseg.UpperBodySegmenter.process`.
 
         Returns:
-            The mask, of the frame's size, and what was found.
+            The mask, of the frame's size, and the people.
 
         Raises:
             InputError: the frame or ``blur_sigma`` can't be used (see the message).
@@ -120,11 +118,11 @@ class AsyncUpperBodySegmenter:
         return await asyncio.wrap_future(future)
 
     async def close(self) -> None:
-        """Let go of the models, after the frames accepted so far; a second call does nothing more.
+        """Let go of the models, after the frames accepted so far. A second call waits likewise.
 
-        Frames accepted before are finished and their tasks get their results; those that come
-        after are refused. Every call returns when the models are gone. Cancelling one only ends
-        the waiting, not the closing.
+        Frames accepted before are finished and their tasks get their results. Later ones are refused.
+        Every call returns when the models are gone. Cancelling one only ends the waiting, not the
+        closing.
         """
         with self._lock:
             closed = self._closed or self._begin_to_close()
@@ -168,12 +166,3 @@ class AsyncUpperBodySegmenter:
         self._worker.shutdown(wait=False)
         self._closed = closed
         return closed
-
-
-def _after_fork() -> None:
-    for segmenter in list(_segmenters):
-        segmenter._after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

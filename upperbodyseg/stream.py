@@ -1,9 +1,9 @@
-"""What is carried from one frame of a stream to the next: where the people were, and when to look again.
+"""What a stream carries from frame to frame: where the people are, and when to detect again.
 
-The detector costs about two fifths of what the segmenter does, and people move little in a thirtieth of a
-second: so between two checks each region follows the mask of the frame before. The detector checks every few
-frames; at once, where the picture has changed altogether or somebody is lost; and in the next frame,
-where a mask newly reaches its region's edge, shrinks or falls apart.
+The detector costs about two fifths of the segmenter, and people move little in a thirtieth of a second. So
+between two checks each region follows the mask of the frame before. The detector checks every few frames. It
+checks at once when the picture changes altogether or a person is lost. It checks the next frame when a mask
+newly reaches its region's edge, shrinks or falls apart.
 """
 
 from __future__ import annotations
@@ -18,28 +18,24 @@ from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Region
 from upperbodyseg.image_buffer import ImageType
-from upperbodyseg.postprocess.agreement import KEPT_SCORE, NO_DOUBTS, Doubts, best_score, confirm_persons
-from upperbodyseg.postprocess.detections import Thresholds
+from upperbodyseg.postprocess.acceptance import Acceptance
 from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
-from upperbodyseg.preprocess.regions import MARGIN, MAX_REGIONS, group_persons, region_around
+from upperbodyseg.preprocess.regions import MAX_REGIONS, group_persons, region_around
 from upperbodyseg.types import DetectedPerson
 
-__all__ = ["CHECK_EVERY", "EMPTY_CHECK_EVERY", "Stream", "Track"]
+__all__ = ["CHECK_EVERY", "EMPTY_CHECK_EVERY", "FORGIVEN_CHECKS", "Stream", "Track"]
 
 CHECK_EVERY = 5
-"""Frames from one check by the detector to the next while people are followed: two chances to find
-somebody who walks in within 10 frames."""
+"""Frames from one check to the next while people are followed: two chances to see somebody who walks in
+within 10 frames."""
 
 EMPTY_CHECK_EVERY = 3
-"""The same while nobody is: then the detector is all that a frame costs."""
+"""The same while nobody is followed. Then the detector is all that a frame costs."""
 
 FORGIVEN_CHECKS = 3
-"""A person whom the detector does not see at that many checks in a row is given up, though the
-segmenter may go on marking something there."""
-
-WEAK_SCORE = 0.6
-"""Share of the lower score threshold that suffices to confirm somebody who is followed already."""
+"""A person whom the detector misses at that many checks in a row is given up, whatever the segmenter
+marks there."""
 
 _GRID = (18, 24)  # samples of the picture by which a cut is noticed
 _CUT_LEVELS = 20  # grey levels by which a sample differs that has changed
@@ -95,7 +91,7 @@ def _extent(mask: NDArray[np.uint8], region: Region, frame_size: tuple[int, int]
 def _follow(region: Region, box: tuple[float, float, float, float], frame_size: tuple[int, int]) -> Region:
     """The region for the next frame: the same, unless the mask comes near its edge or leaves it empty.
 
-    A region that stays where it is keeps the picture in it still, and so the mask.
+    A region that stays keeps its picture unchanged, and so its mask.
     """
     height, width = frame_size
     pad_x, pad_y = (box[2] - box[0]) * _TIGHT, (box[3] - box[1]) * _TIGHT
@@ -117,8 +113,11 @@ class Track:
 
     Attributes:
         region: where to segment next.
-        persons: who was found there at the last check.
-        smoother: what it remembers of the region's earlier masks.
+        persons: the detections there at the last check.
+        smoother: the region's last picture and mask.
+        new: not yet accepted.
+        missed: checks in a row at which the detector saw nobody there.
+        extent: what the mask covered at the last check.
     """
 
     region: Region
@@ -126,34 +125,41 @@ class Track:
     smoother: TemporalSmoother = field(default_factory=TemporalSmoother)
     new: bool = True
     missed: int = 0
-    extent: _Extent | None = None  # at the last check
+    extent: _Extent | None = None
 
 
 class Stream:
-    """The people followed through the frames of one stream. Not for several threads at a time.
+    """The tracks of one stream. Not for several threads at a time.
+
+    A frame goes through :meth:`begin`, :meth:`check` where that says so, and :meth:`follow`.
+
+    Args:
+        acceptance: who counts as a person.
 
     Attributes:
         tracks: the regions to segment in this frame.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, acceptance: Acceptance) -> None:
+        self._acceptance = acceptance
         self.forget()
 
     def forget(self) -> None:
-        """Start anew."""
+        """Start a new stream."""
         self.tracks: list[Track] = []
         self._key: tuple[int, int, ImageType] | None = None
         self._samples = np.zeros((0, 0), np.uint8)
         self._age = 0  # frames since the last check
         self._due = self._cut = True
         self._checked = False
-        self._required = self._kept = 0.0
-        self._doubts = NO_DOUBTS
 
     def begin(self, frame: Frame) -> bool:
-        """Look at a new frame; whether the detector is to check it.
+        """Look at a new frame.
 
-        A frame of another size or layout is another stream's.
+        A frame of another size or layout starts a new stream.
+
+        Returns:
+            Whether the detector is to check it.
         """
         key = (frame.height, frame.width, frame.image_type)
         if key != self._key:
@@ -169,33 +175,21 @@ class Stream:
         self._checked = self._due or self._cut or self._age >= every
         return self._checked
 
-    def check(
-        self,
-        found: Sequence[DetectedPerson],
-        thresholds: Thresholds,
-        doubts: Doubts = NO_DOUBTS,
-        margin: float = MARGIN,
-    ) -> None:
-        """Bring the tracks in line with what the detector finds in this frame.
+    def check(self, detections: Sequence[DetectedPerson]) -> None:
+        """Bring the tracks in line with what the detector sees in this frame.
 
         Args:
-            found: best first. One that reaches but :data:`WEAK_SCORE` of the lower threshold only
-                confirms who is followed already.
-            thresholds: which of them count by themselves.
-            doubts: see :func:`best_score`; after the segmenter's doubts, too, a newcomer must keep
-                :data:`KEPT_SCORE` of the threshold for companions and, where nobody is followed yet, the best
-                one reach its own.
-            margin: round the finds' boxes, for the regions that they begin with.
+            detections: all of them, best first. The weak ones only confirm who is followed already.
         """
         assert self._key is not None
         size = self._key[:2]
-        persons = thresholds.passing(found)
-        found = [p for p in found if p.score >= WEAK_SCORE * thresholds.lowest]
+        acceptance = self._acceptance
+        reminders = acceptance.reminders(detections)
         old, self.tracks = self.tracks, []
         if self._cut:
             for track in old:
                 track.smoother.forget()
-        for region, members in group_persons(persons, size, margin):
+        for region, members in group_persons(acceptance.candidates(detections), size, acceptance.margin):
             same = [t for t in old if t.region.overlap(region) >= _SAME]
             if not same:
                 self.tracks.append(Track(region, members))
@@ -208,43 +202,33 @@ class Stream:
             self.tracks.append(track)
         taken = [t.region for t in self.tracks]
         for track in old:
-            track.missed = 0 if any(_inside(p, track.region) for p in found) else track.missed + 1
+            track.missed = 0 if any(_inside(p, track.region) for p in reminders) else track.missed + 1
             given_up = track.missed >= (1 if self._cut else FORGIVEN_CHECKS)
             covered = any(2 * track.region.intersection_area(r) > track.region.area for r in taken)
             if not (given_up or covered) and len(self.tracks) < MAX_REGIONS:
                 track.extent = None
                 self.tracks.append(track)
-        self._required, self._kept = thresholds.best, KEPT_SCORE * thresholds.companion
-        self._doubts = doubts
         self._age, self._due, self._cut, self._checked = 0, False, False, True
 
     def follow(self, masks: Sequence[NDArray[np.uint8]]) -> tuple[list[bool], bool]:
         """Learn from the masks of all tracks where they go.
 
+        Args:
+            masks: ``(h, w)`` uint8, one a track, in their order.
+
         Returns:
-            Which of the tracks show somebody; the others are not followed any further. And whether
-            somebody was lost in a frame that the detector has not checked: it should.
+            Which of the tracks show people; the others are not followed any further. And whether a
+            person was lost in a frame that the detector has not checked: it should check now.
         """
         assert self._key is not None
         size = self._key[:2]
+        kept = self._accept(masks)
         shown, lost = [], False
-        scores = []
-        for track, mask in zip(self.tracks, masks, strict=True):
-            score = 1.0
-            if track.new:
-                track.persons = confirm_persons(track.persons, track.region, mask)
-                score = best_score(track.persons, track.region, mask, self._doubts)
-            scores.append(score)
-        certain = any(score >= self._required for score in scores)
-        for track, mask, score in zip(self.tracks, masks, scores, strict=True):
+        for track, mask, keep in zip(self.tracks, masks, kept, strict=True):
             extent = _extent(mask, track.region, size)
-            if track.new:
-                kept = bool(track.persons) and score >= self._kept
-                shown.append(extent is not None and kept and certain)
-            else:
-                shown.append(extent is not None)
-                lost = lost or extent is None
+            shown.append(extent is not None and keep)
             if extent is None:
+                lost = lost or not track.new
                 continue
             track.new = False
             before = track.extent
@@ -259,6 +243,21 @@ class Stream:
             track.region = _follow(track.region, extent.box, size)
         self.tracks = [t for t, keep in zip(self.tracks, shown, strict=True) if keep]
         return shown, lost and not self._checked
+
+    def _accept(self, masks: Sequence[NDArray[np.uint8]]) -> list[bool]:
+        """Which of the tracks count. The segmenter may become unsure of people who are followed already."""
+        kept, scores = [], []
+        for track, mask in zip(self.tracks, masks, strict=True):
+            if not track.new:
+                kept.append(True)
+                scores.append(1.0)
+                continue
+            judgement = self._acceptance.judge(track.persons, track.region, mask)
+            track.persons = judgement.persons
+            kept.append(self._acceptance.keeps(judgement))
+            scores.append(judgement.score)
+        certain = self._acceptance.is_certain(scores)
+        return [keep and (certain or not track.new) for keep, track in zip(kept, self.tracks, strict=True)]
 
 
 def _inside(person: DetectedPerson, region: Region) -> bool:

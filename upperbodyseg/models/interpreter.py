@@ -195,13 +195,16 @@ class Interpreter:
             raise InferenceError(f"{self.runtime} failed while running {self.spec.name}: {exc}") from exc
 
     def _fill_input(self, bgr: NDArray[np.uint8]) -> None:
-        # The view on the runtime's own memory ends here: it refuses to run while one is held.
         tensor = self._interpreter.tensor(self._input)()[0]
-        if self._dtype == np.int8:
-            # Flipping the highest bit is subtracting 128.
-            np.bitwise_xor(bgr, np.uint8(128), out=tensor.view(np.uint8))
-        else:
-            np.copyto(tensor, bgr, casting="unsafe")
+        try:
+            if self._dtype == np.int8:
+                # Flipping the highest bit is subtracting 128.
+                np.bitwise_xor(bgr, np.uint8(128), out=tensor.view(np.uint8))
+            else:
+                np.copyto(tensor, bgr, casting="unsafe")
+        finally:
+            # The runtime refuses to run while a view on its memory is held, be it by an error's traceback.
+            del tensor
 
 
 def _dequantized(values: NDArray[np.int8], quantization: tuple[float, int]) -> NDArray[np.float32]:

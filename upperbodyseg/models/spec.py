@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from upperbodyseg.checks import number, whole_number
 from upperbodyseg.errors import ModelFormatError, ModelNotFoundError
+from upperbodyseg.postprocess.acceptance import Acceptance
 
 __all__ = ["DETECTOR", "MODELS", "SEGMENTER", "WEIGHTS", "ModelSpec", "load_spec", "load_weights"]
 
@@ -21,12 +24,14 @@ MODELS = ("accurate", "fast")
 DETECTOR = "person_detector"
 SEGMENTER = "person_segmenter"
 
+_MAX_UNIT = 1e6
+
 
 @dataclass(frozen=True)
 class ModelSpec:
     """The description that stands beside the model files, as ``<name>.json``.
 
-    A model comes as one file a runtime, the same network in the arithmetic that runtime is fast in.
+    A model comes as one file a runtime: the same network in the arithmetic that the runtime is fast in.
 
     Attributes:
         name, version: which model it is.
@@ -39,12 +44,8 @@ class ModelSpec:
         parameters: number of weights.
         stride: input pixels a cell of the output, each way.
         unit: input pixels that a logarithmic distance of 0 stands for (detector).
-        score_threshold: score that the best find must reach (detector).
-        companion_threshold: score that suffices for the others once it does (detector).
-        companion_share: share of the best find's score that they must reach, too (detector).
-        doubt_weight: by how much a segmenter in full doubt lowers a find's score (detector).
-        certain_level: value of the mask from which on that segmenter is certain (detector).
-        margin: share of a box's sides that its region is wider and higher by on each side (detector).
+        acceptance: which of the detector's detections count beside this pair's segmenter; None for a
+            segmenter.
     """
 
     name: str
@@ -58,12 +59,7 @@ class ModelSpec:
     parameters: int
     stride: int
     unit: float = 1.0
-    score_threshold: float = 0.5
-    companion_threshold: float = 0.5
-    companion_share: float = 0.0
-    doubt_weight: float = 0.0
-    certain_level: int = 240
-    margin: float = 0.15
+    acceptance: Acceptance | None = None
 
 
 def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> ModelSpec:
@@ -76,11 +72,13 @@ def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> Mo
 
     Raises:
         ModelNotFoundError: there is none of that name in the folder, or none for that runtime.
-        ModelFormatError: it can't be read.
+        ModelFormatError: it can't be read, or describes no model of that name.
     """
     file = folder / f"{name}.json"
     try:
-        fields: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        fields: dict[str, Any] = json.loads(
+            file.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite
+        )
         files: dict[str, Any] = fields["files"]
         if runtime not in files:
             raise ModelNotFoundError(f"{file} lists no file for {runtime}, only for: {', '.join(files)}")
@@ -91,17 +89,12 @@ def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> Mo
             precision=str(files[runtime]["precision"]),
             path=folder / str(files[runtime]["file"]),
             sha256=str(files[runtime]["sha256"]),
-            input_shape=tuple(int(n) for n in fields["input_shape"]),
-            output_shape=tuple(int(n) for n in fields["output_shape"]),
-            parameters=int(fields["parameters"]),
-            stride=int(fields["stride"]),
-            unit=float(fields.get("unit", 1)),
-            score_threshold=float(fields.get("score_threshold", 0.5)),
-            companion_threshold=float(fields.get("companion_threshold", fields.get("score_threshold", 0.5))),
-            companion_share=float(fields.get("companion_share", 0)),
-            doubt_weight=float(fields.get("doubt_weight", 0)),
-            certain_level=int(fields.get("certain_level", 240)),
-            margin=float(fields.get("margin", 0.15)),
+            input_shape=tuple(whole_number("input_shape", n, 1) for n in fields["input_shape"]),
+            output_shape=tuple(whole_number("output_shape", n, 1) for n in fields["output_shape"]),
+            parameters=whole_number("parameters", fields["parameters"], 0),
+            stride=whole_number("stride", fields["stride"], 1),
+            unit=number("unit", fields["unit"], _MAX_UNIT) if name == DETECTOR else 1.0,
+            acceptance=_acceptance(fields["acceptance"]) if name == DETECTOR else None,
         )
     except FileNotFoundError as exc:
         raise ModelNotFoundError(
@@ -114,8 +107,37 @@ def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> Mo
     return spec
 
 
+def _finite(text: str) -> float:
+    """A number of the JSON, which has no NaN and no infinity, whatever Python reads."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"expected finite numbers, got {text}")
+    return value
+
+
+def _acceptance(fields: dict[str, Any]) -> Acceptance:
+    shares = {
+        name: number(name, fields[name], 1)
+        for name in (
+            "high_threshold",
+            "low_threshold",
+            "relative_threshold",
+            "uncertainty_penalty",
+            "margin",
+        )
+    }
+    acceptance = Acceptance(
+        certain_level=whole_number("certain_level", fields["certain_level"], 128, 255), **shares
+    )
+    if acceptance.low_threshold > acceptance.high_threshold:
+        raise ValueError("expected a low_threshold of at most the high_threshold")
+    if len(fields) != len(shares) + 1:
+        raise ValueError(f"expected no more than {[*shares, 'certain_level']}, got {[*fields]}")
+    return acceptance
+
+
 def _makes_sense(spec: ModelSpec, name: str) -> bool:
-    if spec.name != name or len(spec.input_shape) != 4 or spec.stride < 1:
+    if spec.name != name or len(spec.input_shape) != 4:
         return False
     batch, height, width, channels = spec.input_shape
     outputs = 6 if name == DETECTOR else spec.stride**2
@@ -124,11 +146,6 @@ def _makes_sense(spec: ModelSpec, name: str) -> bool:
         and height == width
         and spec.output_shape == (1, height // spec.stride, width // spec.stride, outputs)
         and spec.unit > 0
-        and 0 <= spec.companion_threshold <= spec.score_threshold <= 1
-        and 0 <= spec.companion_share <= 1
-        and 0 <= spec.doubt_weight <= 1
-        and 128 <= spec.certain_level <= 255
-        and 0 <= spec.margin <= 1
     )
 
 

@@ -80,6 +80,11 @@ class Frame:
     planes: tuple[NDArray[np.uint8], ...]
 
     @property
+    def size(self) -> tuple[int, int]:
+        """``(height, width)``."""
+        return self.height, self.width
+
+    @property
     def whole(self) -> Region:
         """The region that is all of the frame."""
         return Region(0, 0, self.width, self.height)

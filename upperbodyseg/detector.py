@@ -1,0 +1,80 @@
+"""The detector: a whole frame in, detections out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from upperbodyseg.buffers import Buffers
+from upperbodyseg.clock import Clock
+from upperbodyseg.models.interpreter import Interpreter, choose_runtime
+from upperbodyseg.models.spec import DETECTOR, load_spec, load_weights
+from upperbodyseg.postprocess.acceptance import Acceptance
+from upperbodyseg.postprocess.detections import MIN_CELL_SCORE, decode_detections
+from upperbodyseg.preprocess.letterbox import letterbox
+from upperbodyseg.preprocess.pixel_format import Frame
+from upperbodyseg.types import DetectedPerson
+
+__all__ = ["PersonDetector"]
+
+
+class PersonDetector:
+    """Sees people in a frame. Not for several threads at a time.
+
+    Args:
+        interpreter: a detector's.
+
+    Attributes:
+        acceptance: which of the detections count beside this detector's segmenter.
+    """
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self._interpreter = interpreter
+        assert interpreter.spec.acceptance is not None  # a detector's description has one
+        self.acceptance: Acceptance = interpreter.spec.acceptance
+
+    @classmethod
+    def load(cls, folder: Path, runtime: str = "auto", num_threads: int = 1) -> PersonDetector:
+        """The detector of a pair.
+
+        Args:
+            folder: of the pair's descriptions and files.
+            runtime: as for :class:`~upperbodyseg.SegmenterOptions`.
+            num_threads: of one inference.
+
+        Raises:
+            ModelNotFoundError: a file or the runtime is missing.
+            ModelFormatError: a file is damaged.
+        """
+        spec = load_spec(DETECTOR, choose_runtime(runtime), folder)
+        return cls(Interpreter(spec, load_weights(spec), num_threads=num_threads))
+
+    def detect(
+        self,
+        frame: Frame,
+        least_score: float = MIN_CELL_SCORE,
+        buffers: Buffers | None = None,
+        clock: Clock | None = None,
+    ) -> tuple[DetectedPerson, ...]:
+        """Everything in a frame that may be a person.
+
+        Args:
+            frame: the whole of it is looked at.
+            least_score: the lowest score wanted, 0-1; above :data:`MIN_CELL_SCORE` it changes nothing.
+            buffers: scratch memory.
+            clock: gets the laps "preprocess" and "detection".
+
+        Returns:
+            Best first, in frame pixels. :class:`Acceptance` says which count.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        clock = clock or Clock()
+        spec = self._interpreter.spec
+        square, fit = letterbox(frame, spec.input_shape[1], buffers)
+        clock.lap("preprocess")
+        output = self._interpreter.run(square)
+        least = min(MIN_CELL_SCORE, least_score)
+        detections = decode_detections(output, spec.stride, spec.unit, fit, frame.size, least)
+        clock.lap("detection")
+        return detections

@@ -1,0 +1,180 @@
+"""One frame from its pixels to its mask. The order of the stages stands here and nowhere else::
+
+    still:   open_frame -> detect -> candidates -> regions -> segment -> judge -> compose
+    stream:  open_frame -> follow the regions of the frame before -> segment -> smooth -> compose
+             and every few frames: detect -> candidates -> regions
+
+Each stage is a module of :mod:`upperbodyseg.preprocess` or :mod:`upperbodyseg.postprocess`, or one of the two
+models (:mod:`upperbodyseg.detector`, :mod:`upperbodyseg.segmenter`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from upperbodyseg import checks
+from upperbodyseg.buffers import Buffers
+from upperbodyseg.clock import Clock
+from upperbodyseg.detector import PersonDetector
+from upperbodyseg.geometry import Region
+from upperbodyseg.image_buffer import ImageBuffer
+from upperbodyseg.models.spec import WEIGHTS
+from upperbodyseg.options import SegmenterOptions
+from upperbodyseg.postprocess.detections import distinct_persons
+from upperbodyseg.postprocess.mask import Part, compose_mask
+from upperbodyseg.postprocess.refine import Guide
+from upperbodyseg.preprocess.pixel_format import Frame, open_frame
+from upperbodyseg.preprocess.regions import group_persons, grown
+from upperbodyseg.segmenter import PersonSegmenter, SegmentedRegion
+from upperbodyseg.stream import Stream
+from upperbodyseg.types import DetectedPerson, FrameInput, SegmentationOutput
+
+__all__ = ["Pipeline"]
+
+Persons = tuple[DetectedPerson, ...]
+
+
+class Pipeline:
+    """Both models and everything that is carried from frame to frame. Not for several threads at a time.
+
+    Args:
+        options: settings.
+
+    Raises:
+        ModelNotFoundError: a weight file or the runtime is missing.
+        ModelFormatError: a weight file is damaged.
+    """
+
+    def __init__(self, options: SegmenterOptions) -> None:
+        folder = WEIGHTS / options.model if options.models_dir is None else Path(options.models_dir)
+        self._options = options
+        self._detector = PersonDetector.load(folder, options.runtime, int(options.num_threads))
+        self._segmenter = PersonSegmenter.load(folder, options.runtime, int(options.num_threads))
+        self._acceptance = self._detector.acceptance
+        if options.score_threshold is not None:
+            self._acceptance = self._acceptance.at(float(options.score_threshold))
+        self._stream = Stream(self._acceptance)
+        self._buffers = Buffers()
+
+    def forget_stream(self) -> None:
+        """The next stream frame starts a new stream."""
+        self._stream.forget()
+
+    def run(self, given: FrameInput, blur_sigma: float, out: NDArray[np.uint8] | None) -> SegmentationOutput:
+        """One frame, a still or the next of the stream.
+
+        Args, returns and raises as for :meth:`upperbodyseg.UpperBodySegmenter.process`.
+        """
+        clock = Clock()
+        frame = open_frame(given.frame, given.image_type, self._options.max_pixels)
+        mask = _mask_memory(frame, out)
+        if given.is_still:
+            parts, persons = self.segment_still(frame, clock)
+        else:
+            parts, persons = self.segment_next(frame, clock)
+        compose_mask(parts, blur_sigma, mask, self._buffers)
+        clock.lap("postprocess")
+        return SegmentationOutput(
+            True, given.timestamp, _as_buffer(mask, out is None), persons, clock.timings_ms()
+        )
+
+    def segment_still(self, frame: Frame, clock: Clock) -> tuple[list[Part], Persons]:
+        """A frame by itself: the parts of its mask, and the people in it."""
+        acceptance = self._acceptance
+        detections = self._detector.detect(frame, acceptance.lowest, self._buffers, clock)
+        candidates = acceptance.candidates(detections)
+        parts: list[Part] = []
+        persons: list[DetectedPerson] = []
+        scores: list[float] = []
+        for region, members in group_persons(candidates, frame.size, acceptance.margin):
+            seen = self._segment(frame, region, clock)
+            judgement = acceptance.judge(members, region, seen.mask)
+            if not acceptance.keeps(judgement):
+                continue
+            roomier = grown(region, seen.mask, frame.size)
+            if roomier != region:
+                seen = self._segment(frame, roomier, clock)
+            if self._options.test_time_augmentation:
+                # Only now: a mean of two masks is less certain, and acceptance was measured on single ones.
+                seen = self._segmenter.augmented(seen, clock)
+            parts.append(self._part(frame, seen, len(parts), self._refines_stills))
+            persons += judgement.persons
+            scores.append(judgement.score)
+        if not acceptance.is_certain(scores):
+            return [], ()
+        return parts, distinct_persons(persons)
+
+    def segment_next(self, frame: Frame, clock: Clock) -> tuple[list[Part], Persons]:
+        """The next frame of the stream: the parts of its mask, and the people in it.
+
+        After a failure the stream starts anew.
+        """
+        try:
+            return self._segment_next(frame, clock)
+        except BaseException:
+            self._stream.forget()
+            raise
+
+    def _segment_next(self, frame: Frame, clock: Clock) -> tuple[list[Part], Persons]:
+        stream = self._stream
+        check = stream.begin(frame)
+        while True:
+            if check:
+                detections = self._detector.detect(frame, self._acceptance.lowest, self._buffers, clock)
+                stream.check(detections)
+            tracks = list(stream.tracks)
+            regions = [self._segment(frame, track.region, clock, quick=True) for track in tracks]
+            shown, check = stream.follow([seen.mask for seen in regions])
+            if not check:
+                break
+        parts: list[Part] = []
+        for track, seen, show in zip(tracks, regions, shown, strict=True):
+            if not show:
+                continue
+            if self._options.temporal_smoothing:
+                smooth = track.smoother.smooth(seen.bgr, seen.mask, seen.region)
+                parts.append(self._part(frame, seen._replace(mask=smooth), len(parts), self._refines_streams))
+            else:
+                parts.append(self._part(frame, seen, len(parts), self._refines_streams))
+        clock.lap("postprocess")
+        return parts, distinct_persons(person for track in stream.tracks for person in track.persons)
+
+    def _segment(self, frame: Frame, region: Region, clock: Clock, quick: bool = False) -> SegmentedRegion:
+        return self._segmenter.segment(frame, region, quick, self._buffers, clock)
+
+    @property
+    def _refines_stills(self) -> bool:
+        return self._options.refine is None or bool(self._options.refine)
+
+    @property
+    def _refines_streams(self) -> bool:
+        # Beside the fast model's time that of refining would be long.
+        return self._options.model != "fast" if self._options.refine is None else bool(self._options.refine)
+
+    def _part(self, frame: Frame, seen: SegmentedRegion, number: int, refines: bool) -> Part:
+        """What a region adds to the frame's mask; ``number`` keeps the parts' scratch memory apart."""
+        if not refines:
+            return Part(seen.region, seen.mask)
+        grey: NDArray[np.uint8] = cv2.cvtColor(seen.bgr, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
+        luma = frame.read_luma(seen.region, self._buffers, f"luma {number}")
+        return Part(seen.region, seen.mask, Guide(grey, *luma))
+
+
+def _mask_memory(frame: Frame, out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """Zeros for the frame's mask: new, or in the caller's array."""
+    if out is None:
+        return np.zeros(frame.size, np.uint8)
+    mask = checks.result_array(out, frame.size, packed=True, frame=frame.planes)
+    mask.fill(0)
+    return mask
+
+
+def _as_buffer(mask: NDArray[np.uint8], owned: bool) -> ImageBuffer:
+    if not owned:
+        return ImageBuffer.view(mask)
+    height, width = mask.shape
+    return ImageBuffer(width=width, height=height, channels=1, data=mask, owns_data=True)
