@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy import SETS, THRESHOLD, mean, read_val
-from benchmarks.u2net import U2Net
+from training.u2net import U2Net
 from upperbodyseg.metrics import Scores, score
 
 BAND = 0.04  # of the longer side

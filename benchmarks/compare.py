@@ -32,8 +32,8 @@ import cv2
 import numpy as np
 from skimage import data
 
-from benchmarks.u2net import U2Net
 from benchmarks.webcam import webcam_picture
+from training.u2net import U2Net
 from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter, __version__
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.models.interpreter import Interpreter, available_runtimes, choose_runtime

@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -108,47 +109,75 @@ def test_segmentation_needs_no_network() -> None:
 
 
 # What each part may import of ours: arrows point one way.
-BASE = {"types", "image_buffer", "checks", "errors", "geometry", "buffers"}
+BASE = {"types", "image_buffer", "checks", "errors", "geometry", "buffers", "fork"}
+MODELS = {"detector", "segmenter", "clock", "preprocess", "models", "postprocess"}
+ENGINE = {"engine", "options"}
 ALLOWED = {
     "errors": set(),
+    "buffers": set(),
+    "fork": set(),
+    "clock": set(),
     "checks": {"errors"},
     "image_buffer": {"checks", "errors"},
     "types": {"image_buffer"},
-    "buffers": set(),
     "geometry": {"buffers"},
     "c_structs": BASE,
     "metrics": {"errors"},
-    "effects": {"errors"},
+    "effects": {"checks", "errors"},
     "preprocess": BASE | {"preprocess"},
-    "models": BASE | {"models"},
     "postprocess": BASE | {"postprocess"},
+    "models": BASE | {"models", "postprocess"},
+    "detector": BASE | {"clock", "preprocess", "models", "postprocess"},
+    "segmenter": BASE | {"clock", "preprocess", "models", "postprocess"},
     "stream": BASE | {"preprocess", "postprocess"},
-    "engine": BASE | {"preprocess", "models", "postprocess", "stream"},
-    "aio": BASE | {"engine"},
-    "pool": BASE | {"engine"},
+    "options": BASE | {"models", "preprocess"},
+    "pipeline": BASE | MODELS | {"options", "stream"},
+    "engine": BASE | {"options", "pipeline", "preprocess", "postprocess"},
+    "workers": BASE | ENGINE,
+    "aio": BASE | ENGINE,
+    "pool": BASE | ENGINE | {"workers"},
     "evaluation": BASE | {"evaluation", "metrics", "models"},
-    "demo": BASE | {"demo", "effects", "engine", "models"},
-    "video": BASE | {"engine"},
-    "webcam": BASE | {"engine"},
+    "demo": BASE | ENGINE | {"demo", "effects", "models"},
+    "video": BASE | ENGINE,
+    "webcam": BASE | ENGINE,
     "cli": BASE
-    | {"cli", "demo", "effects", "engine", "evaluation", "models", "postprocess", "video", "webcam", ""},
+    | ENGINE
+    | {"cli", "demo", "effects", "evaluation", "models", "postprocess", "video", "webcam", "__version__"},
     "__main__": {"cli"},
-    "__init__": {"engine", "errors", "image_buffer", "types"},
+    "__init__": {"engine", "options", "errors", "image_buffer", "types"},
 }
+ROOT = PACKAGE.parent
+# Of the folders round the package.
+AROUND = {"training": {"training"}, "benchmarks": {"benchmarks", "training"}}
+
+
+def imported(file: Path) -> Iterator[list[str]]:
+    """What a file imports, as the parts of its dotted name."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "absolute imports only"
+            assert node.module is not None
+            # Of the package itself, a name may be a module of it.
+            yield from ([*node.module.split("."), alias.name] for alias in node.names)
 
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_one_way(file: Path) -> None:
     part = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "absolute imports only"
-            names = [node.module or ""]
-        for name in names:
-            assert name.split(".")[0] != "training"
-            if name.split(".")[0] == "upperbodyseg":
-                imported = ([*name.split("."), ""])[1]
-                assert imported in ALLOWED[part], f"{part} must not import {imported}"
+    for top, *rest in imported(file):
+        assert top not in ("training", "benchmarks", "tests")
+        if top == "upperbodyseg" and rest:
+            assert rest[0] in ALLOWED[part], f"{part} must not import {rest[0]}"
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted(file for folder in AROUND for file in (ROOT / folder).rglob("*.py")),
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+def test_benchmarks_import_training_and_never_the_reverse(file: Path) -> None:
+    folder = file.relative_to(ROOT).parts[0]
+    for top, *_ in imported(file):
+        assert top not in {*AROUND, "tests"} - AROUND[folder], f"{folder} must not import {top}"

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from training.exported import ExportedFile
 from training.networks import NETWORKS, Detector, FastDetector, FastSegmenter, Segmenter
 from training.train import load_average
 from upperbodyseg.models.spec import MODELS
+from upperbodyseg.postprocess.acceptance import Acceptance
 from upperbodyseg.postprocess.detections import LOG_RANGE
 
 CALIBRATION = 200  # pictures
@@ -38,14 +40,11 @@ CHECK = 24  # pictures
 PRECISIONS = {"ai-edge-litert": "int8", "tflite-runtime": "float16"}
 # Of an int8 file, by the operations' names.
 STAYS_FLOAT = {"lite0": ".*Sequential_stem.*", "accurate": ".*Sequential_stem.*", "fast": None}
-# Of the detectors: for the best find, for the others, for these as a share of the best's score, what the
-# segmenter's doubts weigh, from which value of its mask on it has none, and the margin of a region round a
-# box: the fast one's boxes are wide as they are.
-THRESHOLDS = {
-    "accurate": (0.12, 0.12, 0.5, 0.08, 240, 0.13),
-    "fast": (0.12, 0.12, 0.7, 0.35, 190, 0.08),
+# Which detections of a pair count. The fast detector's boxes are wide as they are.
+ACCEPTANCE = {
+    "accurate": Acceptance(0.12, 0.12, 0.5, 0.08, 240, 0.13),
+    "fast": Acceptance(0.12, 0.12, 0.7, 0.35, 190, 0.08),
 }
-OTHERS = ("companion_share", "doubt_weight", "certain_level", "margin")
 LIMITS = {"float16": 0.02, "int8": 0.05}  # mean difference of the first output, a probability
 
 U8 = NDArray[np.uint8]
@@ -164,8 +163,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="whose training pictures calibrate int8")
     parser.add_argument("--out", type=Path, help="default: the package's folder of that model, if it ships")
     parser.add_argument("--version", default="2")
-    parser.add_argument("--score-threshold", type=float, help="of the detector (default: the shipped one)")
-    parser.add_argument("--companion-threshold", type=float, help="likewise")
+    parser.add_argument("--high-threshold", type=float, help="of a detector (default: the shipped one)")
+    parser.add_argument("--low-threshold", type=float, help="likewise")
     args = parser.parse_args()
 
     import litert_torch
@@ -229,10 +228,11 @@ def main() -> None:
     }
     if isinstance(network, Detector):
         spec["unit"] = network.unit
-        best, companion, *others = THRESHOLDS[model]
-        spec |= dict(zip(OTHERS, others, strict=True))
-        spec["score_threshold"] = args.score_threshold or best
-        spec["companion_threshold"] = args.companion_threshold or companion
+        acceptance = asdict(ACCEPTANCE[model])
+        for field in ("high_threshold", "low_threshold"):
+            if (threshold := getattr(args, field)) is not None:
+                acceptance[field] = threshold
+        spec["acceptance"] = acceptance
     (folder / f"{name}.json").write_text(json.dumps(spec, indent=2) + "\n")
 
 

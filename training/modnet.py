@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.u2net import one_thread
+from training.u2net import one_thread
 from upperbodyseg.geometry import resize
 
 SIDE = 320  # of the shorter side; on portraits of 240 x 320 it errs more at the 512 it was trained at

@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 
 from training.exported import ExportedFile
 from upperbodyseg import ImageBuffer, ImageType
+from upperbodyseg.detector import PersonDetector
 from upperbodyseg.geometry import resize
-from upperbodyseg.models.interpreter import Interpreter, choose_runtime
-from upperbodyseg.models.spec import DETECTOR, load_spec, load_weights
-from upperbodyseg.postprocess.detections import decode_detections
-from upperbodyseg.preprocess.letterbox import letterbox
 from upperbodyseg.preprocess.pixel_format import open_frame
 
 U8 = NDArray[np.uint8]
@@ -50,25 +47,22 @@ class SegmenterTeacher:
 
 
 class Finder:
-    """Where a detector, rightly or wrongly, sees somebody: BGR ``(H, W, 3)`` -> boxes ``(n, 4)`` in pixels.
+    """Where a detector, rightly or wrongly, sees people: BGR ``(H, W, 3)`` -> boxes ``(n, 4)`` in pixels.
 
     Args:
         folder: of an exported pair.
     """
 
-    LEAST = 0.1  # of a score: below what any model counts
+    LEAST = 0.1  # of a score: below what any model accepts
     MOST = 6
 
     def __init__(self, folder: Path) -> None:
-        self._spec = load_spec(DETECTOR, choose_runtime("ai-edge-litert"), folder)
-        self._interpreter = Interpreter(self._spec, load_weights(self._spec))
+        self._detector = PersonDetector.load(folder, "ai-edge-litert")
 
     def __call__(self, bgr: U8) -> F32:
         frame = open_frame(ImageBuffer.view(bgr), ImageType.BGR_888, bgr.size)
-        square, fit = letterbox(frame, self._spec.input_shape[1])
-        cells = self._interpreter.run(square)
-        found = decode_detections(cells, self._spec.stride, self._spec.unit, fit, bgr.shape[:2])
-        boxes = [person.box for person in found if person.score >= self.LEAST]
+        detections = self._detector.detect(frame)
+        boxes = [person.box for person in detections if person.score >= self.LEAST]
         return np.asarray(boxes[: self.MOST], np.float32).reshape(-1, 4)
 
 

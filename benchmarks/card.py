@@ -1,4 +1,4 @@
-"""Model cards: ``python -m training.card DATA`` measures the shipped weights and writes them.
+"""Model cards: ``python -m benchmarks.card DATA`` measures the shipped weights and writes them.
 
 Each card stands beside its ``.tflite`` file and states what the file is, what it was trained on
 under which terms, how it scores and what it is known to get wrong.
@@ -10,7 +10,9 @@ import argparse
 import csv
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from benchmarks.accuracy import markdown, measure
 from training.data import background_files
@@ -31,9 +33,9 @@ OUTPUT = {
     DETECTOR: "a cell of {stride} x {stride} input pixels, in two tensors: score 0-1 (the IoU its box is "
     "expected to have with a person) and the share of the cell that shows a person, 0-1; and the "
     "logarithms of the distances, in {unit:g} input pixels, from the cell's centre to the box's left, top, "
-    "right and bottom edge; a find's score is a mean of its cell's and of the shares in its box; a frame "
-    "shows people if one reaches {score_threshold}, and then all finds count from {companion_threshold} and "
-    "{companion_share} of the best one's score on{doubt}",
+    "right and bottom edge. A detection's score is a mean of its cell's score and of the shares in its box. A "
+    "frame shows people if one detection reaches {high_threshold}. Then all count that reach {low_threshold} and "
+    "{relative_threshold} of the best one's score{penalty}",
     SEGMENTER: "probability 0-1 that the pixel shows a person, a cell of {stride} x {stride} input pixels, "
     "row by row",
 }
@@ -43,10 +45,10 @@ ORIGIN = {
     ("accurate", DETECTOR): IMAGENET.format("EfficientNet-Lite0"),
     ("accurate", SEGMENTER): IMAGENET.format("EfficientNet-Lite2"),
     ("fast", DETECTOR): "from the backbone of the accurate detector, whose scores, boxes and masks are all "
-    "that it was taught",
+    "that it learnt",
     ("fast", SEGMENTER): "from a larger segmenter, itself "
     + IMAGENET.format("EfficientNet-Lite0")
-    + ", of which it has most layers, and whose masks were half of what it was taught",
+    + ", of which it has most layers, and whose masks were half of what it learnt",
 }
 
 # Facts of the data folder's own description; the counts come from its manifest.
@@ -127,17 +129,18 @@ def card(model: str, name: str, sources: str, scores: str) -> str:
     specs = [load_spec(name, runtime, WEIGHTS / model) for runtime in RUNTIMES]
     spec = specs[0]
     _, height, width, _ = spec.input_shape
-    values = {
+    values: dict[str, Any] = {
         "stride": spec.stride,
         "unit": spec.unit,
-        "score_threshold": spec.score_threshold,
-        "companion_threshold": spec.companion_threshold,
-        "companion_share": spec.companion_share,
-        "doubt": "; the best has to reach it still when what the segmenter marks of it is unsure, "
-        f"for which up to {spec.doubt_weight} is taken off"
-        if spec.doubt_weight
-        else "",
     }
+    if spec.acceptance is not None:
+        penalty = spec.acceptance.uncertainty_penalty
+        values |= asdict(spec.acceptance)
+        values["penalty"] = (
+            f". Where the segmenter is uncertain, up to {penalty} is taken off the score first"
+            if penalty
+            else ""
+        )
     recipe = json.loads((WEIGHTS / model / f"{name}.json").read_text(encoding="utf-8"))["recipe"]
     phases = ", then ".join(
         f"{int(n):,} samples at {size} x {size}"

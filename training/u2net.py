@@ -14,7 +14,7 @@ from upperbodyseg.geometry import resize
 
 def one_thread(file: Path) -> Any:
     """An ONNX file's session that computes in one thread."""
-    import onnxruntime  # noqa: PLC0415 (not ours to require)
+    import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
