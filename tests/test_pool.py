@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
+import queue
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
@@ -19,7 +22,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import upperbodyseg.pool
 from upperbodyseg import (
     EngineStateError,
     FrameInput,
@@ -139,7 +141,6 @@ def test_as_many_frames_at_once_as_there_are_engines(gate: Gate, blank: U8) -> N
     with SegmenterPool(FAST, size=2) as pool, ThreadPoolExecutor(5) as threads:
         calls = [threads.submit(pool.process, bgr_frame(blank, i)) for i in range(5)]
         gate.wait_until_begun(2)
-        assert pool._free.empty()
         assert len(gate.begun) == 2
         gate.open.set()
         assert [c.result(PATIENCE).timestamp for c in calls] == list(range(5))
@@ -336,7 +337,8 @@ def test_accepted_frames_are_finished_before_the_pool_is_closed(gate: Gate, blan
     with ThreadPoolExecutor(4) as threads:
         calls = [threads.submit(pool.process, bgr_frame(blank, i)) for i in range(3)]
         gate.wait_until_begun(2)
-        while pool._accepted < 5 + 3 + FRAMES_AHEAD * 2:
+        assert pool._workers is not None
+        while pool._workers._jobs.qsize() < 5 + 3 + FRAMES_AHEAD * 2 - 2:
             time.sleep(0)
         closing = threads.submit(pool.close)
         while not pool._closed:
@@ -353,7 +355,7 @@ def test_accepted_frames_are_finished_before_the_pool_is_closed(gate: Gate, blan
     with pytest.raises(EngineStateError, match="closed"):
         next(results)
     assert not any(engine.is_initialized for engine in pool._engines)
-    assert not any(thread.is_alive() for thread in pool._executor._threads)
+    assert pool._workers._at_work == 0
 
 
 def test_closing_while_threads_work(webcam: U8) -> None:
@@ -393,30 +395,178 @@ def test_a_futures_callback_may_close_the_pool(gate: Gate, blank: U8) -> None:
     assert not pool._engines[0].is_initialized
 
 
-def test_a_signal_handler_may_close_the_pool_it_interrupts(gate: Gate, blank: U8) -> None:
-    pool = SegmenterPool(FAST, size=1)
-    pool.initialize()
-    original, seen = gate.process, []
+def test_a_futures_callback_may_process_a_frame(gate: Gate, blank: U8) -> None:
+    gate.open.set()
+    outputs: queue.SimpleQueue[SegmentationOutput] = queue.SimpleQueue()
+    with SegmenterPool(FAST, size=1) as pool:
+        first = pool.submit(bgr_frame(blank, 1))
+        first.add_done_callback(lambda _: outputs.put(pool.process(bgr_frame(blank, 2))))
+        assert outputs.get(timeout=PATIENCE).timestamp == 2
+
+
+class CutError(Exception):
+    """Stands for what a signal handler raises."""
+
+
+class CutAfter:
+    """Raises in this thread at the ``count``-th moment at which a signal handler could.
+
+    Python runs handlers where a function begins and where a call of C has ended.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+
+    def __enter__(self) -> None:
+        sys.setprofile(self._event)
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _event(self, _: object, event: str, __: object) -> None:
+        if event in ("call", "c_return"):
+            self.left -= 1
+            if self.left < 0:
+                sys.setprofile(None)
+                raise CutError
+
+
+def ends(function: Callable[[], object]) -> bool:
+    """Whether a call in another thread returns, where a lock that was never released would stop it."""
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return not thread.is_alive()
+
+
+@pytest.fixture
+def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoPipeline:
+        def __init__(self, options: SegmenterOptions) -> None:
+            pass
+
+    monkeypatch.setattr("upperbodyseg.engine.Pipeline", NoPipeline)
+
+
+def cut_everywhere(call: Callable[[], object]) -> Iterator[bool]:
+    """Cut a call off at its first moment, at its second and so on; True as often as it was cut."""
+    for count in itertools.count():
+        try:
+            with CutAfter(count):
+                call()
+        except CutError:
+            yield True
+        else:
+            return
+
+
+def waiting_calls(pool: SegmenterPool, frame: FrameInput) -> dict[str, Callable[[], object]]:
+    def cancel() -> None:
+        pool.submit(frame).cancel()
+
+    return {
+        "process": lambda: pool.process(frame),
+        "submit": lambda: pool.submit(frame).result(),
+        "submit with a timeout": lambda: pool.submit(frame).result(PATIENCE),
+        "exception": lambda: pool.submit(frame).exception(),
+        "cancel": cancel,
+        "map": lambda: list(pool.map([frame] * 3)),
+    }
+
+
+@pytest.mark.parametrize("way", list(waiting_calls(SegmenterPool(FAST, 1), FrameInput(ImageBuffer()))))
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # cut inside __del__
+def test_a_call_may_be_cut_off_anywhere(gate: Gate, blank: U8, no_models: None, way: str) -> None:
+    gate.open.set()
+    with SegmenterPool(FAST, size=2) as pool:
+        call = waiting_calls(pool, bgr_frame(blank))[way]
+        assert sum(cut_everywhere(call)) > 10
+        # Both engines are there: two frames begin, and neither has ended.
+        gate.open.clear()
+        gate.begun.clear()
+        assert ends(lambda: [pool.submit(bgr_frame(blank)) for _ in range(2)])
+        gate.wait_until_begun(2)
+        gate.open.set()
+        assert ends(lambda: pool.process(bgr_frame(blank)))
+        assert ends(pool.close)
+
+
+def test_the_first_call_may_be_cut_off_anywhere(gate: Gate, blank: U8, no_models: None) -> None:
+    """The first frame starts the threads."""
+    gate.open.set()
+    pools: list[SegmenterPool] = []
+
+    def begin() -> None:
+        pools.append(SegmenterPool(FAST, size=2))
+        pools[-1].initialize()
+        pools[-1].process(bgr_frame(blank))
+
+    assert sum(cut_everywhere(begin)) > 50
+    for pool in pools:
+        if pool.is_initialized:
+            assert ends(lambda pool=pool: pool.process(bgr_frame(blank)))  # type: ignore[misc]
+        assert ends(pool.close)
+        assert not any(engine.is_initialized for engine in pool._engines)
+
+
+def test_closing_may_be_cut_off_anywhere_and_called_again(gate: Gate, blank: U8, no_models: None) -> None:
+    gate.open.set()
+    pools: list[SegmenterPool] = []
+
+    def begin() -> SegmenterPool:
+        pools.append(SegmenterPool(FAST, size=2))
+        pools[-1].initialize()
+        pools[-1].submit(bgr_frame(blank))
+        return pools[-1]
+
+    for count in itertools.count():
+        pool = begin()
+        try:
+            with CutAfter(count):
+                pool.close()
+            break
+        except CutError:
+            pass
+    assert len(pools) > 5
+    for pool in pools:
+        assert ends(pool.close)
+        assert not any(engine.is_initialized for engine in pool._engines)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no timer")
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_storm_of_time_limits_loses_no_engine(gate: Gate, blank: U8, no_models: None, seed: int) -> None:
+    rng = random.Random(seed)
+    armed = False
 
     def handler(*_: object) -> None:
-        with pytest.raises(EngineStateError, match="this very thread"):
-            pool.process(bgr_frame(blank))
-        pool.close()
-        seen.append(pool.is_initialized)
-
-    def interrupted(*arguments: object) -> SegmentationOutput:
-        signal.raise_signal(signal.SIGINT)
-        return original(*arguments)  # type: ignore[arg-type]
+        if armed:
+            raise CutError
 
     gate.open.set()
-    gate.process = interrupted  # type: ignore[assignment,method-assign]
-    before = signal.signal(signal.SIGINT, handler)
-    try:
-        assert pool.process(bgr_frame(blank, 3)).timestamp == 3
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert seen == [False]
-    assert not pool._engines[0].is_initialized
+    before = signal.signal(signal.SIGALRM, handler)
+    with SegmenterPool(FAST, size=2) as pool:
+        frame = bgr_frame(blank)
+        calls = list(waiting_calls(pool, frame).values())
+        try:
+            for _ in range(300):
+                call = rng.choice(calls)
+                with contextlib.suppress(CutError, CancelledError):
+                    try:
+                        armed = True
+                        signal.setitimer(signal.ITIMER_REAL, 10 ** rng.uniform(-6, -3))
+                        call()
+                    finally:
+                        armed = False
+                        signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        gate.open.clear()
+        gate.begun.clear()
+        assert ends(lambda: [pool.submit(frame) for _ in range(2)])
+        gate.wait_until_begun(2)
+        gate.open.set()
+        assert ends(pool.close)
 
 
 @pytest.mark.parametrize("size", [0, -1, 257, 1.5, True, "2"])
@@ -446,7 +596,7 @@ def test_missing_models_are_named_and_loading_can_be_tried_again(
 ) -> None:
     pool = SegmenterPool(FAST, size=2)
     with monkeypatch.context() as patch:
-        patch.setattr(f"{upperbodyseg.engine.Interpreter.__module__}.available_runtimes", dict)
+        patch.setattr("upperbodyseg.models.interpreter.available_runtimes", dict)
         with pytest.raises(ModelNotFoundError, match="pip install"):
             pool.initialize()
         assert not pool.is_initialized
@@ -491,13 +641,13 @@ def test_a_forgotten_pool_ends_its_threads() -> None:
     pool.initialize()
     frame = bgr_frame(np.zeros((64, 64, 3), np.uint8))
     list(pool.map([frame] * 4))
-    threads = list(pool._executor._threads)
-    assert threads
+    workers = pool._workers
+    assert workers is not None
+    assert workers._at_work == 2
     del pool
     gc.collect()
-    for thread in threads:
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
+    assert ends(workers.wait)
+    assert workers._at_work == 0
 
 
 def _work_in_child(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import queue
 import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
 
 from upperbodyseg.checks import whole_number
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import EngineStateError, InputError
+from upperbodyseg.fork import renew_in_child
 from upperbodyseg.types import FrameInput, SegmentationOutput
+from upperbodyseg.workers import POOL_CLOSED, Workers
 
 __all__ = ["OrderedResults", "SegmenterPool"]
 
@@ -26,37 +27,26 @@ FRAMES_AHEAD = 4
 """Frames that :meth:`SegmenterPool.map` has under way, for each engine. With two the engines ran dry
 while the thread that asks for the results waited for a CPU."""
 
-_CLOSED = "the pool was closed: create a new one"
-
-_pools: weakref.WeakSet[SegmenterPool] = weakref.WeakSet()
-
-
-class _Here(threading.local):
-    """What the current thread is doing for one pool."""
-
-    frames = 0
-    is_worker = False
-
-
-def _mark_worker(here: _Here) -> None:
-    here.is_worker = True
-
 
 class SegmenterPool:
-    """Keeps several engines busy; frames are independent of each other.
+    """Keeps several engines busy. Frames are independent of each other.
 
-    As a context manager, or with :meth:`initialize` and :meth:`close`. All methods may be called
-    from several threads at once. Every frame is processed as a still picture
-    (``FrameInput.is_still``), whatever it says itself: a pool's engines see the frames of many
-    sources in any order, so nothing may be carried over from one to the next. For a stream use one
+    As a context manager, or with :meth:`initialize` and :meth:`close`. Several threads may call all
+    methods at once. Every frame is processed as a still (``FrameInput.is_still``), whatever it says
+    itself: the engines see the frames of many sources in any order. For a stream use one
     :class:`~upperbodyseg.UpperBodySegmenter` of its own.
 
-    An engine runs in one thread (``SegmenterOptions.num_threads``). OpenCV may use several of its
-    own for the work around the models; their number is the whole process's, so it is left as it
-    is. ``cv2.setNumThreads(1)`` is the right choice where a pool has an engine for every CPU.
+    An engine runs in one thread of the pool (``SegmenterOptions.num_threads`` in inference). OpenCV may
+    use several of its own for the work around the models. Their number is the whole process's, so the
+    pool leaves it alone. ``cv2.setNumThreads(1)`` is the right choice where a pool has an engine for
+    every CPU.
 
-    In a forked child a pool goes on with threads and models of its own. Futures and results that
-    were under way in the parent are the parent's and never come in the child.
+    A signal handler may raise in the middle of any call (a time limit, Ctrl-C). The call ends, no engine
+    is lost, and the pool stays usable. A frame that its engine has begun runs on to its end, and its
+    output is dropped.
+
+    In a forked child a pool goes on with threads and models of its own. Frames under way in the parent
+    are the parent's.
 
     Args:
         options: settings of the engines; None for the defaults.
@@ -74,20 +64,13 @@ class SegmenterPool:
         self._engines = tuple(UpperBodySegmenter(options) for _ in range(size))
         self._initialized = False
         self._closed = False
-        self._start()
-        _pools.add(self)
+        self.renew()
+        renew_in_child(self)
 
-    def _start(self) -> None:
-        self._here = _Here()
-        self._executor = ThreadPoolExecutor(
-            len(self._engines), "upperbodyseg-pool", initializer=_mark_worker, initargs=(self._here,)
-        )
-        # This and the condition are reentrant, so that a signal handler may close the pool.
-        self._free: queue.SimpleQueue[UpperBodySegmenter] = queue.SimpleQueue()
-        for engine in self._engines:
-            self._free.put(engine)
-        self._accepted = 0
-        self._idle = threading.Condition()
+    def renew(self) -> None:
+        """In a forked child: the first frame starts new threads."""
+        self._lock = threading.Lock()
+        self._workers: Workers | None = None
 
     @property
     def options(self) -> SegmenterOptions:
@@ -105,79 +88,78 @@ class SegmenterPool:
         return self._initialized and not self._closed
 
     def initialize(self) -> None:
-        """Load the models of all engines; a second call does nothing.
+        """Load the models of all engines. A second call does nothing.
 
         Raises:
             ModelNotFoundError: a weight file or the runtime is missing.
             ModelFormatError: a weight file is damaged.
             EngineStateError: the pool was closed.
         """
-        if self._closed:
-            raise EngineStateError(_CLOSED)
-        for engine in self._engines:
-            engine.initialize()
-        self._initialized = True
+        with self._lock:
+            if self._closed:
+                raise EngineStateError(POOL_CLOSED)
+            for engine in self._engines:
+                engine.initialize()
+            self._initialized = True
 
     def process(self, frame: FrameInput, blur_sigma: float = DEFAULT_BLUR_SIGMA) -> SegmentationOutput:
-        """Segment one frame in the calling thread, on an engine that is free, waiting for one if need be.
+        """Segment one frame on an engine that is free, and wait for the output.
 
         Args:
-            frame: the frame; its memory is only read, and not used any more afterwards.
+            frame: the frame. Its memory is only read, and not used any more after this returns. Where a
+                signal handler cuts the call off, an engine may read it until :meth:`close` returns.
             blur_sigma: see :meth:`upperbodyseg.UpperBodySegmenter.process`.
 
         Returns:
-            The mask, of the frame's size, and what was found.
+            The mask, of the frame's size, and the people.
 
         Raises:
             InputError: the frame or ``blur_sigma`` can't be used (see the message).
             ImageTooLargeError: the frame has more than ``max_pixels`` pixels.
-            EngineStateError: not initialized, or closed; or called by a signal handler that
-                interrupted a frame on the last free engine.
+            EngineStateError: not initialized, or closed.
             InferenceError: the runtime failed.
         """
-        self._enter()
+        workers = self._running()
+        engine = workers.engine_here
+        if engine is not None:  # in a future's callback: no other thread may be free
+            return engine.process(_as_still(frame), blur_sigma)
+        future = workers.submit(_as_still(frame), blur_sigma)
         try:
-            return self._process(frame, blur_sigma)
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
         finally:
-            self._leave()
+            del future  # an error refers to this frame of the stack, and the future to the error
 
     def submit(self, frame: FrameInput, blur_sigma: float = DEFAULT_BLUR_SIGMA) -> Future[SegmentationOutput]:
-        """Queue one frame for the pool's own threads.
+        """Queue one frame.
 
-        The queue has no bound: whoever submits faster than the engines work should wait for
-        results in between, or use :meth:`map`.
+        The queue has no bound. Whoever submits faster than the engines work should wait for results in
+        between, or use :meth:`map`.
 
         Args:
             frame: the frame; its memory must stay as it is until the future is done.
             blur_sigma: see :meth:`upperbodyseg.UpperBodySegmenter.process`.
 
         Returns:
-            A future of the output, or of what :meth:`process` raises. Cancelling it works until the
+            A future of the output, or of what :meth:`process` raises. It can be cancelled until the
             frame's turn comes.
 
         Raises:
             EngineStateError: not initialized, or closed.
         """
-        self._enter()
-        try:
-            future = self._executor.submit(self._process, frame, blur_sigma)
-        except BaseException as exc:  # Ctrl-C as well: close() would wait for a frame that never ends
-            self._leave()
-            if isinstance(exc, RuntimeError):
-                raise EngineStateError(f"no thread can be started any more: {exc}") from exc
-            raise
-        future.add_done_callback(self._leave)
-        return future
+        return self._running().submit(_as_still(frame), blur_sigma)
 
     def map(self, frames: Iterable[FrameInput], blur_sigma: float = DEFAULT_BLUR_SIGMA) -> OrderedResults:
-        """Segment many frames on all engines, and have the results in the order of the frames.
+        """Segment many frames on all engines, and return the results in the order of the frames.
 
         ``frames`` may be endless: at most ``4 * size`` are taken ahead of the result that is asked
         for, each when there is room, and in the thread that asks.
 
         Args:
-            frames: the frames; the memory of each must stay as it is until its result has come, so
-                buffers that are used again must be at least ``4 * size`` in number.
+            frames: the frames. The memory of each must stay as it is until its result has come. A caller
+                that fills buffers in turn needs at least ``4 * size`` of them.
             blur_sigma: see :meth:`upperbodyseg.UpperBodySegmenter.process`.
 
         Returns:
@@ -193,20 +175,21 @@ class SegmenterPool:
         return OrderedResults(self, iter(frames), blur_sigma)
 
     def close(self) -> None:
-        """Let go of the models, after the frames accepted so far; a second call does nothing.
+        """Let go of the models, after the frames accepted so far. A second call waits likewise.
 
-        Frames accepted before, by whichever method, are finished; those that come after are
-        refused. It does not wait when called in the middle of one of the pool's frames, by a signal
-        handler or a future's callback: the last frame then lets go of the models.
+        Frames accepted before, by whichever method, are finished. Later ones are refused. In a future's
+        callback it does not wait.
         """
-        with self._idle:
+        with self._lock:
             self._closed = True
-            if not (self._here.frames or self._here.is_worker):
-                self._idle.wait_for(lambda: self._accepted == 0)
-            if self._accepted == 0:
-                self._let_go()
-        if not (self._here.frames or self._here.is_worker):
-            self._executor.shutdown()
+            workers = self._workers
+        if workers is None:
+            for engine in self._engines:
+                engine.close()
+            return
+        workers.close()
+        if workers.engine_here is None:
+            workers.wait()
 
     def __enter__(self) -> SegmenterPool:
         self.initialize()
@@ -222,54 +205,37 @@ class SegmenterPool:
 
     def _check_state(self) -> None:
         if self._closed:
-            raise EngineStateError(_CLOSED)
+            raise EngineStateError(POOL_CLOSED)
         if not self._initialized:
             raise EngineStateError(
                 "the pool has not been initialized: call initialize(), or use it in a with statement"
             )
 
-    def _enter(self) -> None:
-        with self._idle:
+    def _running(self) -> Workers:
+        """The threads, which the first frame starts."""
+        with self._lock:
             self._check_state()
-            self._accepted += 1
-
-    def _leave(self, _: object = None) -> None:
-        with self._idle:
-            self._accepted -= 1
-            if self._accepted == 0:
-                if self._closed:
-                    self._let_go()
-                self._idle.notify_all()
-
-    def _let_go(self) -> None:
-        for engine in self._engines:
-            engine.close()
-        self._executor.shutdown(wait=False)
-
-    def _process(self, frame: FrameInput, blur_sigma: float) -> SegmentationOutput:
-        if isinstance(frame, FrameInput) and not frame.is_still:  # the engine refuses what is no frame
-            frame = replace(frame, is_still=True)
-        try:
-            engine = self._free.get(block=not self._here.frames)
-        except queue.Empty:
-            raise EngineStateError(
-                "the last free engine is in the middle of a frame on this very thread"
-            ) from None
-        self._here.frames += 1
-        try:
-            return engine.process(frame, blur_sigma)
-        finally:
-            self._here.frames -= 1
-            self._free.put(engine)
+            if self._workers is None:
+                workers = Workers(self._engines)
+                try:
+                    workers.start()
+                    # A pool that nobody refers to any more ends its threads.
+                    weakref.finalize(self, workers.close).atexit = False
+                    self._workers = workers
+                except BaseException:
+                    self._workers = None
+                    workers.dismiss()
+                    raise
+            return self._workers
 
 
 class OrderedResults(Iterator[SegmentationOutput]):
     """Outputs of :meth:`SegmenterPool.map`, in the order of the frames; for one thread.
 
-    What goes wrong with a frame is raised in its place, and the next ``next()`` gives the frame
-    after it; a ``for`` loop ends there as with every iterator. So is what ``frames`` itself raises,
-    after which there is nothing more. Closed, or no longer referred to, it cancels the frames whose
-    turn has not come; those in progress finish and are dropped.
+    An error of a frame is raised in its place, and the next ``next()`` gives the frame after it; a
+    ``for`` loop ends there as with every iterator. An error of ``frames`` itself comes after the frames
+    before it and ends the results. Closed, or no longer referred to, the results cancel the frames whose
+    turn has not come. Those in progress finish and are dropped.
     """
 
     def __init__(self, pool: SegmenterPool, frames: Iterator[FrameInput], blur_sigma: float) -> None:
@@ -277,11 +243,16 @@ class OrderedResults(Iterator[SegmentationOutput]):
         self._frames: Iterator[FrameInput] | None = frames
         self._blur_sigma = blur_sigma
         self._futures: deque[Future[SegmentationOutput]] = deque()
-        self._pid = os.getpid()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """In a forked child: these frames are under way in the parent and never come here."""
+        self._frames = None
+        self._futures = deque(
+            [_failed(EngineStateError("these results are under way in the parent process: call map() again"))]
+        )
 
     def __next__(self) -> SegmentationOutput:
-        if self._pid != os.getpid():
-            raise EngineStateError("these results are under way in the parent process: call map() again")
         self._fill()
         if not self._futures:
             raise StopIteration
@@ -297,9 +268,7 @@ class OrderedResults(Iterator[SegmentationOutput]):
                 self._frames = None
             except Exception as exc:
                 # In its place: the frames before it come first.
-                failed: Future[SegmentationOutput] = Future()
-                failed.set_exception(exc)
-                self._futures.append(failed)
+                self._futures.append(_failed(exc))
                 self._frames = None
             except BaseException:
                 # Ctrl-C: going on later with a frame missing would shift all results after it.
@@ -307,28 +276,29 @@ class OrderedResults(Iterator[SegmentationOutput]):
                 raise
 
     def close(self) -> None:
-        """Give up the frames that are left; a second call does nothing."""
+        """Give up the frames that are left. A second call does nothing."""
         self._frames = None
-        if self._pid != os.getpid():
-            self._futures.clear()  # their locks may be held by the parent's threads
         while self._futures:
             self._futures.pop().cancel()
 
     def __del__(self) -> None:
-        self.close()
+        if hasattr(self, "_futures"):  # a signal handler may have cut __init__ off
+            self.close()
+
+
+def _failed(error: Exception) -> Future[SegmentationOutput]:
+    future: Future[SegmentationOutput] = Future()
+    future.set_exception(error)
+    return future
+
+
+def _as_still(frame: FrameInput) -> FrameInput:
+    if isinstance(frame, FrameInput) and not frame.is_still:  # the engine refuses what is no frame
+        return replace(frame, is_still=True)
+    return frame
 
 
 def _available_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _after_fork() -> None:
-    """In a forked child: new threads, and locks that no thread of the parent holds."""
-    for pool in list(_pools):
-        pool._start()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
