@@ -33,9 +33,9 @@ OUTPUT = {
     DETECTOR: "a cell of {stride} x {stride} input pixels, in two tensors: score 0-1 (the IoU its box is "
     "expected to have with a person) and the share of the cell that shows a person, 0-1; and the "
     "logarithms of the distances, in {unit:g} input pixels, from the cell's centre to the box's left, top, "
-    "right and bottom edge. A detection's score is a mean of its cell's score and of the shares in its box. A "
-    "frame shows people if one detection reaches {high_threshold}. Then all count that reach {low_threshold} and "
-    "{relative_threshold} of the best one's score{penalty}",
+    "right and bottom edge. A detection's score is a mean of its cell's score and of the shares in its box. "
+    "A frame shows people if one detection reaches {high_threshold}. Then all count that reach "
+    "{low_threshold} and {relative_threshold} of the best one's score{penalty}",
     SEGMENTER: "probability 0-1 that the pixel shows a person, a cell of {stride} x {stride} input pixels, "
     "row by row",
 }

@@ -148,7 +148,7 @@ ALLOWED = {
 }
 ROOT = PACKAGE.parent
 # Of the folders round the package.
-AROUND = {"training": {"training"}, "benchmarks": {"benchmarks", "training"}}
+AROUND = {"training": {"training"}, "benchmarks": {"benchmarks", "training", "tests"}}
 
 
 def imported(file: Path) -> Iterator[list[str]]:
