@@ -2,7 +2,8 @@
 
 People on 10 % of the frame or more that have a box of IoU 0.5 or more, in the COCO val pictures. Each row
 holds the share of held-out people-free pictures with a detection. Others in a picture count from 0.7 of
-the high threshold on. The segmenter, which confirms detections, has no say here; ``benchmarks.accuracy`` has both.
+the high threshold on. The segmenter, which confirms detections, has no say here. ``benchmarks.accuracy``
+has both.
 """
 
 from __future__ import annotations

@@ -222,6 +222,30 @@ def test_nobody_is_a_success_with_a_mask_of_zeros(runtime_engine: UpperBodySegme
         assert not output.mask.any()
 
 
+@pytest.mark.parametrize("is_still", [True, False])
+def test_the_mask_lies_in_the_regions_that_were_segmented(
+    is_still: bool, portrait: U8, room: U8, engine: UpperBodySegmenter
+) -> None:
+    frame = cv2.resize(room, (1280, 400))
+    person = cv2.resize(portrait, (282, 300), interpolation=cv2.INTER_AREA)
+    frame[100:, 40:322] = person
+    frame[100:, 960:1242] = person[:, ::-1]
+    engine.reset()
+    output = engine.process(bgr_frame(frame, is_still=is_still), blur_sigma=0)
+    assert len(output.regions) == 2
+    outside = output.mask.copy()
+    for x0, y0, x1, y1 in output.regions:
+        assert 0 <= x0 < x1 <= 1280
+        assert 0 <= y0 < y1 <= 400
+        assert outside[y0:y1, x0:x1].any()
+        outside[y0:y1, x0:x1] = 0
+    assert not outside.any()
+    for box in (p.box for p in output.persons):
+        assert any(x0 <= box[0] and box[2] <= x1 for x0, _, x1, _ in output.regions)
+    assert engine.process(bgr_frame(room)).regions == ()
+    engine.reset()
+
+
 def test_two_people_far_apart_are_both_in_the_mask(
     engine: UpperBodySegmenter, portrait: U8, room: U8
 ) -> None:

@@ -37,6 +37,11 @@ class Region:
         return self.y1 - self.y0
 
     @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """``(x_min, y_min, x_max, y_max)``."""
+        return self.x0, self.y0, self.x1, self.y1
+
+    @property
     def area(self) -> int:
         """Pixels."""
         return max(self.width, 0) * max(self.height, 0)

@@ -79,7 +79,12 @@ class Pipeline:
         compose_mask(parts, blur_sigma, mask, self._buffers)
         clock.lap("postprocess")
         return SegmentationOutput(
-            True, given.timestamp, _as_buffer(mask, out is None), persons, clock.timings_ms()
+            success=True,
+            timestamp=given.timestamp,
+            segmentation_mask=_as_buffer(mask, out is None),
+            persons=persons,
+            timings_ms=clock.timings_ms(),
+            regions=tuple(part.region.corners for part in parts),
         )
 
     def segment_still(self, frame: Frame, clock: Clock) -> tuple[list[Part], Persons]:

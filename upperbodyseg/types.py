@@ -81,6 +81,9 @@ class SegmentationOutput:
             none. In a stream those of the detector's last check, with the boxes they had then.
         timings_ms: milliseconds a stage: ``preprocess``, ``detection``, ``segmentation``,
             ``postprocess`` and their ``total``.
+        regions: the regions of the frame that were segmented and kept, as ``(x_min, y_min, x_max, y_max)``
+            in whole frame pixels, half-open. The mask is 0 elsewhere, but for its blur. Without people
+            there are none.
     """
 
     success: bool
@@ -88,6 +91,7 @@ class SegmentationOutput:
     segmentation_mask: ImageBuffer
     persons: tuple[DetectedPerson, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
+    regions: tuple[tuple[int, int, int, int], ...] = ()
 
     @property
     def mask(self) -> NDArray[np.uint8]:
