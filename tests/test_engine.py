@@ -5,6 +5,7 @@ import pickle
 import signal
 import sys
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -13,6 +14,7 @@ import pytest
 from frames import make_frame
 from numpy.typing import NDArray
 
+import upperbodyseg.engine
 from upperbodyseg import (
     EngineStateError,
     FrameInput,
@@ -23,6 +25,7 @@ from upperbodyseg import (
     ModelNotFoundError,
     SegmenterOptions,
     UpperBodySegmenter,
+    close_shared,
     segment,
 )
 from upperbodyseg.models.interpreter import RUNTIMES, available_runtimes
@@ -579,6 +582,48 @@ def test_an_engine_goes_on_after_a_signal_handler_raised_in_the_middle(
         signal.signal(signal.SIGINT, before)
     assert len(kept) == 4
     assert not engine.is_initialized
+
+
+def test_a_large_still_leaves_no_large_scratch_memory(portrait: U8, webcam: U8) -> None:
+    with UpperBodySegmenter(SegmenterOptions(model="fast")) as engine:
+        large = cv2.resize(portrait, (5000, 5300))
+        tracemalloc.start()
+        try:
+            output = engine.process(bgr_frame(large))
+            held, peak = tracemalloc.get_traced_memory()
+            assert output.persons
+            assert peak > 5 * output.mask.size
+            assert held < output.mask.size + 2**20
+            usual = engine.process(bgr_frame(webcam)).mask.size
+            once, _ = tracemalloc.get_traced_memory()
+            engine.process(bgr_frame(webcam))
+            twice, _ = tracemalloc.get_traced_memory()
+            assert once > held + usual  # that of usual frames stays
+            assert abs(twice - once) < 2**16
+        finally:
+            tracemalloc.stop()
+
+
+def test_the_shared_engine_can_be_let_go(webcam: U8) -> None:
+    expected = segment(webcam)
+    first = upperbodyseg.engine._shared.get()
+    close_shared()
+    close_shared()
+    assert not first.is_initialized
+    np.testing.assert_array_equal(segment(webcam), expected)
+    assert upperbodyseg.engine._shared.get() is not first
+
+
+def test_the_shared_engine_can_be_let_go_while_threads_use_it(portrait: U8) -> None:
+    small = cv2.resize(portrait, (80, 80), interpolation=cv2.INTER_AREA)
+    expected = segment(small)
+    with ThreadPoolExecutor(3) as threads:
+        masks = [threads.submit(segment, small) for _ in range(30)]
+        for mask in masks[::6]:
+            mask.result()
+            close_shared()
+        for mask in masks:
+            np.testing.assert_array_equal(mask.result(), expected)
 
 
 def test_outputs_can_be_pickled(engine: UpperBodySegmenter, webcam: U8) -> None:

@@ -157,10 +157,10 @@ def edit(file: Path, **fields: object) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
 
 
-def replace_file(folder: Path, runtime: str, content: bytes) -> None:
-    """Another detector file, and the description says it is the right one."""
-    weight_file(folder, DETECTOR, runtime).write_bytes(content)
-    description = folder / f"{DETECTOR}.json"
+def replace_file(folder: Path, runtime: str, content: bytes, name: str = DETECTOR) -> None:
+    """Another model file, and the description says it is the right one."""
+    weight_file(folder, name, runtime).write_bytes(content)
+    description = folder / f"{name}.json"
     files = json.loads(description.read_text())["files"]
     files[runtime]["sha256"] = hashlib.sha256(content).hexdigest()
     edit(description, files=files)
@@ -323,6 +323,24 @@ def test_a_runtimes_failure_becomes_ours(runtime: str) -> None:
         interpreter.run(picture)
     del held
     assert interpreter.run(picture).shape == spec.output_shape[1:]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("is_still", [True, False])
+def test_a_damaged_models_nan_is_an_error_and_no_empty_mask(
+    models_dir: Path, portrait: NDArray[np.uint8], name: str, is_still: bool
+) -> None:
+    runtime = "tflite-runtime"  # its files are float; int8 knows no NaN
+    if runtime not in available_runtimes():
+        pytest.skip(f"{runtime} is not installed")
+    content = bytearray(weight_file(models_dir, name, runtime).read_bytes())
+    middle = len(content) // 4 * 2
+    content[middle : middle + 4000] = b"\xff\x7f" * 2000
+    replace_file(models_dir, runtime, bytes(content), name)
+    with UpperBodySegmenter(SegmenterOptions(models_dir=models_dir, runtime=runtime)) as engine:
+        for _ in range(2):
+            with pytest.raises(InferenceError, match=f"{name} gave NaN or infinity"):
+                engine.process(FrameInput.from_array(portrait, is_still=is_still))
 
 
 def test_runtimes_are_chosen_by_name_or_in_order() -> None:

@@ -4,7 +4,7 @@
 >>> mask = segment(image)  # (H, W, 3) BGR in, (H, W) uint8 out  # doctest: +SKIP
 """
 
-from upperbodyseg.engine import SegmenterOptions, UpperBodySegmenter, segment
+from upperbodyseg.engine import UpperBodySegmenter, close_shared, segment
 from upperbodyseg.errors import (
     EngineStateError,
     ImageTooLargeError,
@@ -18,6 +18,7 @@ from upperbodyseg.errors import (
     VideoError,
 )
 from upperbodyseg.image_buffer import ImageBuffer, ImageType
+from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.types import DetectedPerson, FrameInput, SegmentationOutput
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "UpperBodySegmenter",
     "VideoError",
     "__version__",
+    "close_shared",
     "segment",
 ]
 

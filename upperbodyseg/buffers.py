@@ -1,4 +1,4 @@
-"""Memory that is used again from one frame to the next, so that a stream allocates none."""
+"""Scratch memory of the stages, so that the frames of a stream allocate none."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Buffers"]
+__all__ = ["KEPT_BYTES", "Buffers"]
+
+KEPT_BYTES = 96 * 2**20
+"""Scratch memory that an engine keeps after a still, in bytes: what a person takes who fills a frame of
+3,840 x 2,160 pixels (11 bytes a pixel). A larger photo's is let go, and allocated anew for the next."""
 
 
 class Buffers:
-    """Scratch arrays by name; each grows to the largest that was asked for and stays.
+    """Scratch arrays by name. Each grows to the largest size asked for and stays until :meth:`trim`.
 
     Not for several threads at a time.
     """
@@ -26,3 +30,13 @@ class Buffers:
         if memory is None or memory.size < size:
             memory = self._memory[name] = np.empty(size, np.uint8)
         return memory[:size].reshape(shape)
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return sum(memory.size for memory in self._memory.values())
+
+    def trim(self, most: int = KEPT_BYTES) -> None:
+        """Let go of everything, if it is more than ``most`` bytes."""
+        if self.size > most:
+            self._memory.clear()

@@ -18,7 +18,7 @@ from upperbodyseg.postprocess.mask import check_blur_sigma
 from upperbodyseg.preprocess.pixel_format import check_size
 from upperbodyseg.types import FrameInput, SegmentationOutput
 
-__all__ = ["DEFAULT_BLUR_SIGMA", "SegmenterOptions", "UpperBodySegmenter", "segment"]
+__all__ = ["DEFAULT_BLUR_SIGMA", "SegmenterOptions", "UpperBodySegmenter", "close_shared", "segment"]
 
 DEFAULT_BLUR_SIGMA = 0.5
 """Pixels; the original SDK's default."""
@@ -169,12 +169,20 @@ class _SharedEngine:
         self._lock = threading.Lock()
 
     def get(self) -> UpperBodySegmenter:
+        """The engine, initialized."""
         with self._lock:
             if self._engine is None:
                 engine = UpperBodySegmenter()
                 engine.initialize()
                 self._engine = engine
             return self._engine
+
+    def close(self) -> None:
+        """Let go of the engine, after the frame in progress."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
 
 
 _shared = _SharedEngine()
@@ -187,8 +195,8 @@ def segment(
 ) -> NDArray[np.uint8]:
     """The mask of the people in one picture.
 
-    The first call loads the models and keeps them. Calls from several threads wait for each other.
-    For settings, streams and details use :class:`UpperBodySegmenter`.
+    The first call loads the models, which stay until :func:`close_shared`. Calls from several threads wait
+    for each other. For settings, streams and details use :class:`UpperBodySegmenter`.
 
     Args:
         image: uint8; BGR_888 and RGB_888 ``(H, W, 3)``, RGBA_8888 and BGRA_8888 ``(H, W, 4)``,
@@ -204,14 +212,29 @@ def segment(
         ModelError: the weights or the runtime are missing or damaged.
     """
     image_type = ImageType.parse(image_type)
-    engine = _shared.get()
     if isinstance(image, np.ndarray) and image.ndim in (2, 3) and image.size:
         rows, width = image.shape[:2]
         # Before a copy is made: strides of 0 make any array look enormous.
-        check_size(rows * 2 // 3 if image_type.is_yuv else rows, width, engine.options.max_pixels)
+        check_size(rows * 2 // 3 if image_type.is_yuv else rows, width, SegmenterOptions.max_pixels)
         if not _is_viewable(image, image_type):
             image = np.ascontiguousarray(image)
-    return engine.process(FrameInput.from_array(image, image_type, is_still=True), blur_sigma).mask
+    frame = FrameInput.from_array(image, image_type, is_still=True)
+    while True:
+        engine = _shared.get()
+        try:
+            return engine.process(frame, blur_sigma).mask
+        except EngineStateError:
+            if engine.is_initialized:  # else another thread has closed it meanwhile
+                raise
+
+
+def close_shared() -> None:
+    """Let go of the models and the memory that :func:`segment` keeps, after the frame in progress.
+
+    The next :func:`segment` loads the models again. Without a call of :func:`segment` before, this does
+    nothing. Any thread may call it at any time.
+    """
+    _shared.close()
 
 
 def _is_viewable(image: NDArray[np.uint8], image_type: ImageType) -> bool:

@@ -63,6 +63,7 @@ class Pipeline:
     def forget_stream(self) -> None:
         """The next stream frame starts a new stream."""
         self._stream.forget()
+        self._buffers.trim()
 
     def run(self, given: FrameInput, blur_sigma: float, out: NDArray[np.uint8] | None) -> SegmentationOutput:
         """One frame, a still or the next of the stream.
@@ -72,11 +73,15 @@ class Pipeline:
         clock = Clock()
         frame = open_frame(given.frame, given.image_type, self._options.max_pixels)
         mask = _mask_memory(frame, out)
-        if given.is_still:
-            parts, persons = self.segment_still(frame, clock)
-        else:
-            parts, persons = self.segment_next(frame, clock)
-        compose_mask(parts, blur_sigma, mask, self._buffers)
+        try:
+            if given.is_still:
+                parts, persons = self.segment_still(frame, clock)
+            else:
+                parts, persons = self.segment_next(frame, clock)
+            compose_mask(parts, blur_sigma, mask, self._buffers)
+        finally:
+            if given.is_still:  # the next frame of a stream needs as much again
+                self._buffers.trim()
         clock.lap("postprocess")
         return SegmentationOutput(
             success=True,

@@ -1,8 +1,8 @@
-"""The only module that imports a TensorFlow Lite runtime, and where its errors become ours.
+"""TensorFlow Lite: the only module that imports a runtime, and where its errors become ours.
 
 Two packages have the same ``Interpreter``: ``ai-edge-litert`` (LiteRT) and its predecessor
-``tflite-runtime``. Both run on the CPU only; no delegate other than the built-in XNNPACK is ever
-loaded. A runtime is imported when the first model is loaded, not with this package.
+``tflite-runtime``. Both run on the CPU, with the built-in XNNPACK delegate and no other. The first model
+that is loaded imports the runtime, this package does not.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def import_runtime(name: str) -> Any:
 class Interpreter:
     """One model in one runtime: a picture in, numbers out, whatever the file computes in.
 
-    A float file takes float32 0-255. An int8 file takes the same less 128, and what it gives is
-    scaled back to float32. Not for several threads at a time; the engine sees to that.
+    A float file takes float32 0-255. An int8 file takes the same less 128, and its output is scaled back
+    to float32. Not for several threads at a time.
 
     Args:
         spec: what the model is, and which runtime its file is for.
@@ -152,14 +152,14 @@ class Interpreter:
             float32; a copy.
 
         Raises:
-            InferenceError: the runtime failed.
+            InferenceError: the runtime failed, or a damaged model gave NaN or infinity.
         """
         raw = self._invoke(bgr)
         parts = [
             _dequantized(r, quantization) if dtype == np.int8 else r
             for r, (_, dtype, quantization) in zip(raw, self._outputs, strict=True)
         ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, -1)
+        return self._finite(parts[0] if len(parts) == 1 else np.concatenate(parts, -1))
 
     def run_levels(
         self, bgr: NDArray[np.uint8], to_levels: Callable[[NDArray[np.float32]], NDArray[np.uint8]]
@@ -175,16 +175,24 @@ class Interpreter:
             The output without its batch dimension, uint8; a copy.
 
         Raises:
-            InferenceError: the runtime failed.
+            InferenceError: the runtime failed, or a damaged model gave NaN or infinity.
         """
         (raw,) = self._invoke(bgr)
         ((_, dtype, quantization),) = self._outputs
         if dtype != np.int8:
-            return to_levels(raw)
+            return to_levels(self._finite(raw))
         if self._levels is None or self._levels[0] is not to_levels:
             every = np.arange(256, dtype=np.uint8).view(np.int8)
             self._levels = to_levels, to_levels(_dequantized(every, quantization).reshape(1, 256))
         return cv2.LUT(raw.view(np.uint8), self._levels[1])  # type: ignore[return-value]
+
+    def _finite(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not np.isfinite(values).all():
+            raise InferenceError(
+                f"the model {self.spec.name} gave NaN or infinity: {self.spec.path} is damaged; "
+                "reinstall upperbodyseg, or check models_dir"
+            )
+        return values
 
     def _invoke(self, bgr: NDArray[np.uint8]) -> list[NDArray[Any]]:
         try:
