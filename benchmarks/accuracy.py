@@ -26,8 +26,6 @@ from training.data import background_files
 from upperbodyseg import (
     DetectedPerson,
     FrameInput,
-    ImageBuffer,
-    ImageType,
     SegmentationOutput,
     SegmenterOptions,
     UpperBodySegmenter,
@@ -85,7 +83,7 @@ def read_val(data: Path) -> Iterator[Labelled]:
 
 
 def held_out_backgrounds(data: Path) -> list[tuple[str, str, bool]]:
-    """The people-free pictures: path, "rooms" or "animals", and whether it is one of those never trained on."""
+    """The people-free pictures: path, "rooms" or "animals", and whether it is a held-out picture."""
     sets = {row["file"]: row["set"] for row in _rows(data / "manifest.csv")}
     return [
         (file, "rooms" if sets[file] in ROOM_SETS else "animals", held_out)
@@ -172,7 +170,7 @@ class Report:
 
 def process(engine: UpperBodySegmenter, bgr: NDArray[np.uint8]) -> SegmentationOutput:
     """A still BGR picture through the engine."""
-    frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, is_still=True)
+    frame = FrameInput.from_array(bgr, is_still=True)
     return engine.process(frame)
 
 
@@ -298,17 +296,14 @@ def markdown(report: Report) -> str:
         f"{report.large_found} of {report.large}, {report.recall:.1f} % |"
     )
     for name, (n, found, marked) in report.backgrounds.items():
-        lines.append(
-            f"| people-free, {name}: with a detection | {found} of {n}, {100 * found / n:.1f} % |"
-        )
+        lines.append(f"| people-free, {name}: with a detection | {found} of {n}, {100 * found / n:.1f} % |")
         lines.append(
             f"| people-free, {name}: more than 1 % of the mask >= 128 | "
             f"{marked} of {n}, {100 * marked / n:.1f} % |"
         )
     for name, (n, marked) in report.peer_backgrounds.items():
         lines.append(
-            f"| people-free, {name}: the same, MediaPipe Selfie | "
-            f"{marked} of {n}, {100 * marked / n:.1f} % |"
+            f"| people-free, {name}: the same, MediaPipe Selfie | {marked} of {n}, {100 * marked / n:.1f} % |"
         )
     return "\n".join(lines)
 

@@ -34,7 +34,7 @@ from skimage import data
 
 from benchmarks.webcam import webcam_picture
 from training.u2net import U2Net
-from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter, __version__
+from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter, __version__
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.models.interpreter import Interpreter, available_runtimes, choose_runtime
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
@@ -78,8 +78,8 @@ def whole_frames(selfie: Path, u2net: Path | None) -> Calls:
     bgr = webcam_picture(HEIGHT, WIDTH)
     peer = MediaPipeSelfie(selfie)
     calls: Calls = {f"{peer.name}, ai-edge-litert": lambda: peer(bgr)}
-    frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, is_still=True)
-    streamed = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888)
+    frame = FrameInput.from_array(bgr, is_still=True)
+    streamed = FrameInput.from_array(bgr)
     for model, runtime in itertools.product(MODELS, available_runtimes()):
         for name, given, augmented in (
             ("", frame, False),

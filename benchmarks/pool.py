@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.compare import HEIGHT, WIDTH, versions
 from benchmarks.webcam import webcam_picture
-from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.models.spec import MODELS
 from upperbodyseg.pool import SegmenterPool
 
@@ -35,7 +35,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 def measure(model: str, size: int, turn: float, rounds: int) -> dict[str, list[float]]:
     """Frames a second by name, one figure a round; the single engine takes ``turn`` seconds a turn."""
-    frame = FrameInput(ImageBuffer.view(webcam_picture(HEIGHT, WIDTH)), 0, ImageType.BGR_888, is_still=True)
+    frame = FrameInput.from_array(webcam_picture(HEIGHT, WIDTH), is_still=True)
     options = SegmenterOptions(model=model)
     with ExitStack() as stack:
         engine = stack.enter_context(UpperBodySegmenter(options))

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.accuracy import process, read_val
 from benchmarks.webcam import webcam_picture
-from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.metrics import boundary_iou, davis_f, score
 from upperbodyseg.models.spec import MODELS
 
@@ -50,7 +50,7 @@ def accuracy(data: Path, model: str, refine: bool) -> dict[str, list[float]]:
 
 def cost(model: str, size: tuple[int, int], rounds: int = 40) -> tuple[float, float]:
     """Milliseconds of a stream frame without and with refinement, medians."""
-    frame = FrameInput(ImageBuffer.view(webcam_picture(*size)), image_type=ImageType.BGR_888)
+    frame = FrameInput.from_array(webcam_picture(*size))
     engines = [UpperBodySegmenter(SegmenterOptions(model=model, refine=refine)) for refine in (False, True)]
     times: tuple[list[float], list[float]] = ([], [])
     for engine in engines:

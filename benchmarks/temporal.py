@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.models.spec import MODELS
 
 U8 = NDArray[np.uint8]
@@ -32,9 +32,7 @@ def masks(frames: Iterator[U8] | list[U8], model: str, way: str) -> Iterator[U8]
     options = SegmenterOptions(model=model, temporal_smoothing=way == "stream")
     with UpperBodySegmenter(options) as engine:
         for bgr in frames:
-            frame = FrameInput(
-                ImageBuffer.view(bgr), image_type=ImageType.BGR_888, is_still=way == "still frames"
-            )
+            frame = FrameInput.from_array(bgr, is_still=way == "still frames")
             yield engine.process(frame).mask
 
 

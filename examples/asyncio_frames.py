@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from upperbodyseg import FrameInput, ImageBuffer, ImageType
+from upperbodyseg import FrameInput
 from upperbodyseg.aio import AsyncUpperBodySegmenter
 
 
@@ -21,7 +21,7 @@ async def camera(frames: int, fps: int) -> AsyncIterator[FrameInput]:
     for number in range(frames):
         bgr = np.full((400, 640, 3), 120, np.uint8)
         bgr[:, 2 * number : 2 * number + 420] = picture
-        yield FrameInput(ImageBuffer.view(bgr), number * 1000 // fps, ImageType.BGR_888)
+        yield FrameInput.from_array(bgr, timestamp=number * 1000 // fps)
         await asyncio.sleep(1 / fps)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 
-from upperbodyseg import FrameInput, ImageBuffer, ImageType
+from upperbodyseg import FrameInput
 from upperbodyseg.pool import SegmenterPool
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -32,7 +32,7 @@ def read(path: Path) -> FrameInput:
     image = cv2.imread(str(path))
     if image is None:
         raise SystemExit(f"{path} is no picture that OpenCV can read")
-    return FrameInput(ImageBuffer.view(image), image_type=ImageType.BGR_888, is_still=True)
+    return FrameInput.from_array(image, is_still=True)
 
 
 paths = [p for given in args.pictures for p in (sorted(given.iterdir()) if given.is_dir() else [given])]

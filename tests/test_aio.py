@@ -19,7 +19,6 @@ from upperbodyseg import (
     EngineStateError,
     FrameInput,
     ImageBuffer,
-    ImageType,
     InputError,
     ModelNotFoundError,
     SegmentationOutput,
@@ -34,7 +33,7 @@ PATIENCE = 60  # seconds until a wait that should end counts as a hang
 
 
 def bgr_frame(bgr: U8, timestamp: int = 0) -> FrameInput:
-    return FrameInput(ImageBuffer.view(bgr), timestamp, ImageType.BGR_888, is_still=True)
+    return FrameInput.from_array(bgr, timestamp=timestamp, is_still=True)
 
 
 class Gate:
@@ -389,11 +388,11 @@ def test_a_forgotten_segmenter_ends_its_thread() -> None:
 def test_python_ends_without_close(ending: str) -> None:
     code = (
         "import asyncio, numpy as np\n"
-        "from upperbodyseg import FrameInput, ImageBuffer, ImageType\n"
+        "from upperbodyseg import FrameInput\n"
         "from upperbodyseg.aio import AsyncUpperBodySegmenter\n"
         "segmenter = AsyncUpperBodySegmenter()\n"
         "picture = np.zeros((64, 64, 3), np.uint8)\n"
-        "frame = FrameInput(ImageBuffer.view(picture), 0, ImageType.BGR_888)\n"
+        "frame = FrameInput.from_array(picture)\n"
         "asyncio.run(segmenter.initialize())\n" + ending
     )
     done = subprocess.run(

@@ -135,7 +135,7 @@ def test_a_timestamp_that_does_not_fit_is_refused(timestamp: object) -> None:
 def test_an_output_goes_to_c_and_back(
     copy: bool, astronaut: NDArray[np.uint8], engine: UpperBodySegmenter
 ) -> None:
-    output = engine.process(FrameInput(ImageBuffer.view(astronaut), 40, ImageType.BGR_888))
+    output = engine.process(FrameInput.from_array(astronaut, timestamp=40))
     expected = output.mask.copy()
     struct = output_to_c(output, copy)
     assert (struct.timestamp, struct.success) == (40, True)

@@ -43,24 +43,24 @@ def test_switches_are_true_or_false() -> None:
 def test_a_result_goes_into_any_writeable_array_of_its_shape() -> None:
     wide = np.zeros((4, 8), np.uint8)
     for out in (np.zeros((4, 5), np.uint8), wide[:, :5], wide[:, :5][::-1]):
-        assert checks.result_array(out, (4, 5)) is out
+        assert checks.result_array(out, (4, 5), {}) is out
     with pytest.raises(InputError, match="one after the other in memory"):
-        checks.result_array(wide[:, :5][::-1], (4, 5), packed=True)
+        checks.result_array(wide[:, :5][::-1], (4, 5), {}, packed=True)
     with pytest.raises(InputError, match="one after the other in memory"):
-        checks.result_array(np.zeros((4, 10), np.uint8)[:, ::2], (4, 5), packed=True)
+        checks.result_array(np.zeros((4, 10), np.uint8)[:, ::2], (4, 5), {}, packed=True)
 
 
 @pytest.mark.parametrize("out", ["mask", np.zeros((4, 5)), np.zeros((5, 4), np.uint8)])
 def test_what_holds_no_result_is_refused(out: object) -> None:
     with pytest.raises(InputError, match=r"out must be a uint8 array of shape \(4, 5\), got "):
-        checks.result_array(out, (4, 5))
+        checks.result_array(out, (4, 5), {})
 
 
 def test_a_result_shares_no_memory_with_what_is_still_read() -> None:
     out = np.zeros((4, 5), np.uint8)
-    with pytest.raises(InputError, match="frame's own memory"):
-        checks.result_array(out, (4, 5), frame=(out[1:],))
-    assert checks.result_array(out, (4, 5), frame=(out.copy(),)) is out
+    with pytest.raises(InputError, match="share no memory with frame"):
+        checks.result_array(out, (4, 5), {"frame": (out[1:],)})
+    assert checks.result_array(out, (4, 5), {"frame": (out.copy(),)}) is out
     out.flags.writeable = False
     with pytest.raises(InputError, match="out must be writeable"):
-        checks.result_array(out, (4, 5))
+        checks.result_array(out, (4, 5), {})

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import upperbodyseg
-from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter, segment
+from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter, segment
 from upperbodyseg.cli import main
 from upperbodyseg.cli.backgrounds import parse_background
 from upperbodyseg.effects import blur_background, cut_out, replace_background
@@ -57,7 +57,7 @@ def test_test_time_augmentation_is_passed_on(photo: Path, tmp_path: Path, webcam
     assert main(["segment", str(photo), "-o", str(out), "--test-time-augmentation"]) == 0
     options = SegmenterOptions(test_time_augmentation=True)
     with UpperBodySegmenter(options) as engine:
-        frame = FrameInput(ImageBuffer.view(webcam), 0, ImageType.BGR_888, is_still=True)
+        frame = FrameInput.from_array(webcam, is_still=True)
         expected = engine.process(frame).mask
     np.testing.assert_array_equal(read(out), expected)
     assert (expected != segment(webcam)).any()

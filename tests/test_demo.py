@@ -165,7 +165,7 @@ def test_blur_sigma_and_model_are_passed_on(demo: str, portrait: U8) -> None:
     np.testing.assert_array_equal(mask, segment(portrait, blur_sigma=6))
     _, (mask, *_) = send(demo, {"model": "fast"}, encode(portrait))
     with open_engine("fast") as engine:
-        still = FrameInput(ImageBuffer.view(np.array(portrait)), 0, ImageType.BGR_888, is_still=True)
+        still = FrameInput.from_array(np.array(portrait), is_still=True)
         np.testing.assert_array_equal(mask, engine.process(still).mask)
 
 

@@ -40,7 +40,7 @@ def iou(a: U8, b: U8) -> float:
 
 
 def bgr_frame(bgr: U8, timestamp: int = 0, is_still: bool = True) -> FrameInput:
-    return FrameInput(ImageBuffer.view(bgr), timestamp, ImageType.BGR_888, is_still)
+    return FrameInput.from_array(bgr, timestamp=timestamp, is_still=is_still)
 
 
 @pytest.fixture(scope="module")
@@ -315,7 +315,7 @@ def test_the_same_frame_gives_the_same_mask(engine: UpperBodySegmenter, webcam: 
 def test_timestamps_and_stillness_pass_through(engine: UpperBodySegmenter, webcam: U8) -> None:
     for timestamp in (0, 2**63, -5):
         for is_still in (False, True):
-            frame = FrameInput(ImageBuffer.view(webcam), timestamp, ImageType.BGR_888, is_still)
+            frame = FrameInput.from_array(webcam, timestamp=timestamp, is_still=is_still)
             assert engine.process(frame).timestamp == timestamp
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg import FrameInput, ImageType, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.preprocess.exposure import BRIGHT, MAX_GAIN, exposed
 from upperbodyseg.preprocess.letterbox import PADDING, letterbox
 from upperbodyseg.preprocess.pixel_format import Frame
@@ -64,7 +64,7 @@ def test_the_fast_model_sees_a_person_in_the_dark(
     astronaut: U8, fast_engine: UpperBodySegmenter, divisor: int, still: bool
 ) -> None:
     def person(bgr: U8) -> NDArray[np.bool_]:
-        frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, still)
+        frame = FrameInput.from_array(bgr, is_still=still)
         fast_engine.reset()
         return fast_engine.process(frame).mask >= 128
 
@@ -77,5 +77,5 @@ def test_the_callers_frame_is_not_touched(astronaut: U8, fast_engine: UpperBodyS
     dark = np.ascontiguousarray(astronaut[:256, 90:346] // 5)
     before = dark.copy()
     exposed(dark)
-    fast_engine.process(FrameInput(ImageBuffer.view(dark), 0, ImageType.BGR_888, is_still=True))
+    fast_engine.process(FrameInput.from_array(dark, is_still=True))
     assert (dark == before).all()

@@ -26,7 +26,6 @@ from upperbodyseg import (
     EngineStateError,
     FrameInput,
     ImageBuffer,
-    ImageType,
     InputError,
     ModelNotFoundError,
     SegmentationOutput,
@@ -41,7 +40,7 @@ PATIENCE = 60  # seconds until a wait that should end counts as a hang
 
 
 def bgr_frame(bgr: U8, timestamp: int = 0, is_still: bool = False) -> FrameInput:
-    return FrameInput(ImageBuffer.view(bgr), timestamp, ImageType.BGR_888, is_still)
+    return FrameInput.from_array(bgr, timestamp=timestamp, is_still=is_still)
 
 
 class Gate:
@@ -617,12 +616,12 @@ def test_opencvs_threads_are_left_alone() -> None:
 def test_python_ends_without_close(ending: str) -> None:
     code = (
         "import numpy as np\n"
-        "from upperbodyseg import FrameInput, ImageBuffer, ImageType\n"
+        "from upperbodyseg import FrameInput\n"
         "from upperbodyseg.pool import SegmenterPool\n"
         "pool = SegmenterPool(size=2)\n"
         "pool.initialize()\n"
         "picture = np.zeros((64, 64, 3), np.uint8)\n"
-        "frame = FrameInput(ImageBuffer.view(picture), 0, ImageType.BGR_888)\n"
+        "frame = FrameInput.from_array(picture)\n"
         "pool.submit(frame).result()\n" + ending
     )
     done = subprocess.run(

@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 
 from upperbodyseg import (
     FrameInput,
-    ImageBuffer,
-    ImageType,
     InputError,
     MissingDependencyError,
     SegmenterOptions,
@@ -65,7 +63,7 @@ def pictures(portrait: U8) -> list[U8]:
 def segment(picture: U8) -> U8:
     """The mask of a picture as such, by the models that the videos here are segmented with."""
     with UpperBodySegmenter(FAST) as engine:
-        frame = FrameInput(ImageBuffer.view(picture), 0, ImageType.BGR_888, is_still=True)
+        frame = FrameInput.from_array(picture, is_still=True)
         return engine.process(frame).mask
 
 

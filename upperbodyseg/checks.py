@@ -6,6 +6,7 @@ the argument, what it should be and what came.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,22 +71,22 @@ def switch(name: str, value: Any, hint: str = "") -> bool:
 
 
 def result_array(
-    out: Any, shape: tuple[int, ...], packed: bool = False, **given: tuple[NDArray[Any], ...]
+    out: Any, shape: tuple[int, ...], given: Mapping[str, Sequence[NDArray[Any]]], packed: bool = False
 ) -> NDArray[np.uint8]:
     """The caller's array for a result.
 
     Args:
         out: what the caller gave.
         shape: of the result.
+        given: what is still read while ``out`` is written, by the name that the caller knows.
         packed: whether the pixels of a row must follow each other in memory.
-        given: what is still read while ``out`` is written, by the name the caller knows it by.
 
     Raises:
         InputError: not a writeable uint8 array of that shape, not packed, or memory shared with
             ``given``.
     """
     if not isinstance(out, np.ndarray) or out.dtype != np.uint8 or out.shape != shape:
-        got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+        got = f"{out.shape} of {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
         raise InputError(f"out must be a uint8 array of shape {shape}, got {got}")
     if not out.flags.writeable:
         raise InputError("out must be writeable: give an array of your own, or a copy")
@@ -100,7 +101,8 @@ def result_array(
     for name, arrays in given.items():
         if any(_may_overlap(out, array) for array in arrays):
             raise InputError(
-                f"out must not share the {name}'s own memory, which is still read: give another array"
+                f"out must share no memory with {name}, which is still read while out is written: "
+                "give another array"
             )
     return out
 

@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg import checks
 from upperbodyseg.errors import InputError
 
 __all__ = ["blur_background", "cover", "cut_out", "portrait_blur", "replace_background"]
@@ -110,7 +111,7 @@ def replace_background(
         InputError: something given can't be used (see the message).
     """
     _check_image_and_mask(image, mask)
-    light = _check_number("light_wrap", light_wrap, 1.0)
+    light = checks.number("light_wrap", light_wrap, 1.0)
     if isinstance(background, np.ndarray) and background.ndim != 1:
         _check_picture("background", background)
     else:
@@ -150,7 +151,7 @@ def blur_background(image: U8, mask: U8, sigma: float | None = None, *, out: U8 
     """
     _check_image_and_mask(image, mask)
     height, width = mask.shape
-    pixels = height * DEFAULT_SIGMA_SHARE if sigma is None else _check_number("sigma", sigma, MAX_BLUR_SIGMA)
+    pixels = height * DEFAULT_SIGMA_SHARE if sigma is None else checks.number("sigma", sigma, MAX_BLUR_SIGMA)
     target = _check_out(out, image.shape, image=image, mask=mask)
     image, mask = _readable(image), _readable(mask)
     if pixels == 0:
@@ -188,7 +189,7 @@ def portrait_blur(image: U8, mask: U8, strength: float = 0.5, *, out: U8 | None 
     """
     _check_image_and_mask(image, mask)
     height, width = mask.shape
-    radius = height * LARGEST_DISC_SHARE * _check_number("strength", strength, 1.0)
+    radius = height * LARGEST_DISC_SHARE * checks.number("strength", strength, 1.0)
     target = _check_out(out, image.shape, image=image, mask=mask)
     image, mask = _readable(image), _readable(mask)
     if radius < 0.5:
@@ -239,11 +240,9 @@ def cover(picture: U8, height: int, width: int) -> U8:
         InputError: no such picture, or a size that is no whole number from 1 to 32,766.
     """
     _check_picture("picture", picture)
-    for name, value in (("height", height), ("width", width)):
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not whole or not 1 <= value <= MAX_SIDE:
-            raise InputError(f"{name} must be a whole number from 1 to {MAX_SIDE}, got {value!r}")
-    target = np.empty((int(height), int(width), 3), np.uint8)
+    height = checks.whole_number("height", height, 1, MAX_SIDE)
+    width = checks.whole_number("width", width, 1, MAX_SIDE)
+    target = np.empty((height, width, 3), np.uint8)
     _cover_into(picture, target)
     return target
 
@@ -527,35 +526,12 @@ def _check_colour(colour: Any) -> U8:
     return rounded
 
 
-def _check_number(name: str, value: float, most: float) -> float:
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not number or not 0 <= value <= most:  # no comparison holds for NaN
-        raise InputError(f"{name} must be a number from 0 to {most:g}, got {value!r}")
-    return float(value)
-
-
 def _check_out(out: U8 | None, shape: tuple[int, ...], **given: NDArray[Any]) -> U8:
     """An array to work in: ``out`` itself where OpenCV can write into it."""
     if out is None:
         return np.empty(shape, np.uint8)
-    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.uint8:
-        got = f"{out.shape} of {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise InputError(f"out must be an array {shape} of uint8, got {got}")
-    if not out.flags.writeable:
-        raise InputError("out can't be written to: give an array of your own, or a copy")
-    for name, array in given.items():
-        if _overlap(out, array):
-            raise InputError(
-                f"out must share no memory with {name}, which is still read while out is written"
-            )
+    out = checks.result_array(out, shape, {name: (array,) for name, array in given.items()})
     return out if out.flags.c_contiguous else np.empty(shape, np.uint8)
-
-
-def _overlap(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    try:
-        return np.shares_memory(one, other, max_work=10_000)
-    except RuntimeError:  # too hard to tell
-        return True
 
 
 def _hand_over(target: U8, out: U8 | None) -> U8:

@@ -178,7 +178,7 @@ def _mask_memory(frame: Frame, out: NDArray[np.uint8] | None) -> NDArray[np.uint
     """Zeros for the frame's mask: new, or in the caller's array."""
     if out is None:
         return np.zeros(frame.size, np.uint8)
-    mask = checks.result_array(out, frame.size, packed=True, frame=frame.planes)
+    mask = checks.result_array(out, frame.size, {"frame": frame.planes}, packed=True)
     mask.fill(0)
     return mask
 

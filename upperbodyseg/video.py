@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError, VideoError
-from upperbodyseg.types import FrameInput, ImageBuffer, ImageType
+from upperbodyseg.types import FrameInput
 
 __all__ = ["CONTAINERS", "Layout", "Render", "VideoSummary", "check_target", "segment_video"]
 
@@ -157,7 +157,7 @@ def segment_video(
                 if stopped:
                     break
                 timestamp_ms = round(item.pts * reader.time_base * 1000)
-                frame = FrameInput(ImageBuffer.view(item.bgr), timestamp_ms, ImageType.BGR_888)
+                frame = FrameInput.from_array(item.bgr, timestamp=timestamp_ms)
                 mask = engine.process(frame, blur_sigma).mask
                 height, width = mask.shape
                 picture = render(item.bgr, mask)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import InputError, MissingDependencyError, VideoError
-from upperbodyseg.types import FrameInput, ImageBuffer, ImageType
+from upperbodyseg.types import FrameInput
 
 __all__ = [
     "Background",
@@ -409,7 +409,7 @@ def run_live(
             if mirror:
                 bgr = cv2.flip(bgr, 1)  # type: ignore[assignment]
             timestamp_ms = round(captured.time_s * 1000)
-            frame = FrameInput(ImageBuffer.view(bgr), timestamp_ms, ImageType.BGR_888)
+            frame = FrameInput.from_array(bgr, timestamp=timestamp_ms)
             mask = engine.process(frame, blur_sigma).mask
             picture = backgrounds[chosen].render(bgr, mask)
             status = (

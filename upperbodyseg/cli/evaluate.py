@@ -21,7 +21,7 @@ from upperbodyseg.evaluation.run import CSV_NAME, Method, evaluate
 from upperbodyseg.models.interpreter import choose_runtime
 from upperbodyseg.models.spec import DETECTOR, SEGMENTER, WEIGHTS, load_spec
 from upperbodyseg.postprocess.mask import check_blur_sigma
-from upperbodyseg.types import FrameInput, ImageBuffer, ImageType
+from upperbodyseg.types import FrameInput
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -87,7 +87,7 @@ def _run(args: argparse.Namespace) -> int:
     with UpperBodySegmenter(options) as engine:
 
         def ours(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, is_still=True)
+            frame = FrameInput.from_array(bgr, is_still=True)
             return engine.process(frame, sigma).mask
 
         methods: dict[str, Method] = {f"upperbodyseg {args.model}": ours}

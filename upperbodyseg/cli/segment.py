@@ -19,7 +19,7 @@ from upperbodyseg.effects import blur_background, cut_out, replace_background
 from upperbodyseg.engine import UpperBodySegmenter
 from upperbodyseg.errors import InputError
 from upperbodyseg.postprocess.mask import check_blur_sigma
-from upperbodyseg.types import FrameInput, ImageBuffer, ImageType
+from upperbodyseg.types import FrameInput
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -153,7 +153,7 @@ def _run(args: argparse.Namespace) -> int:
                 progress.show(done)
                 try:
                     bgr = read_picture(source)
-                    frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, is_still=True)
+                    frame = FrameInput.from_array(bgr, is_still=True)
                     output = engine.process(frame, args.blur_sigma)
                     write_png(target, _render(kind, bgr, output.mask, background))
                     people += len(output.persons)

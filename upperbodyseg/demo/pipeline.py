@@ -17,7 +17,7 @@ from upperbodyseg.demo.pictures import decode_picture, encode_picture
 from upperbodyseg.effects import blur_background, cut_out, replace_background
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA
 from upperbodyseg.models.spec import MODELS
-from upperbodyseg.types import FrameInput, ImageBuffer, ImageType, SegmentationOutput
+from upperbodyseg.types import FrameInput, SegmentationOutput
 
 __all__ = ["EFFECTS", "Engine", "Settings", "process_picture"]
 
@@ -107,7 +107,7 @@ def process_picture(
     clock = [perf_counter()]
     bgr = decode_picture(content, max_pixels)
     clock.append(perf_counter())
-    frame = FrameInput(ImageBuffer.view(bgr), timestamp, ImageType.BGR_888, is_still=is_still)
+    frame = FrameInput.from_array(bgr, timestamp=timestamp, is_still=is_still)
     output = engine.process(frame, settings.blur_sigma)
     mask = output.mask
     clock.append(perf_counter())
