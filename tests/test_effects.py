@@ -429,7 +429,7 @@ def test_wrong_outs_are_refused(effect: Callable[..., U8]) -> None:
         ([1], "got list"),
         (GOOD[:5], r"\(6, 8, 3\).*got \(5, 8, 3\)"),
         (GOOD.astype(np.int16), "int16"),
-        (read_only, "can't be written to"),
+        (read_only, "must be writeable"),
         (image, "share no memory with image"),
         (image[::-1], "share no memory with image"),
     ):
