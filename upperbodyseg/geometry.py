@@ -1,4 +1,4 @@
-"""Rectangles of a frame, resizing, and how a frame lies in a model's square input.
+"""Geometry: regions of a frame, resizing, and how a frame lies in a model's square input.
 
 Coordinates are pixels, x before y, half-open: a region covers columns ``x0 .. x1 - 1`` and rows
 ``y0 .. y1 - 1``. Sizes are ``(height, width)``.
@@ -120,18 +120,18 @@ def resize(
 ) -> NDArray[np.uint8]:
     """A plane ``(H, W)`` or ``(H, W, C)`` uint8 at another size; itself where it has that size.
 
-    Down to half the size each way by linear interpolation, in which every pixel has its part; further
-    down first so to two or four times the wanted size, then by means of whole blocks. That leaves out
-    pixels only below an eighth, and takes a fifth of the time of a mean over everything (INTER_AREA)
-    where the sizes don't divide.
+    Linear interpolation goes down to half the size each way, where every pixel has its part. Further down
+    it goes to two or four times the wanted size, and means of whole blocks follow. Pixels are left out only
+    below an eighth. A mean over everything (INTER_AREA) takes five times as long where the sizes don't
+    divide.
 
     Args:
         plane: not written to.
         height, width: of the result.
-        buffers: where the picture between the two steps may lie.
+        buffers: scratch memory for the picture between the two steps.
         out: array of the result's shape to write into and return; it doesn't overlap ``plane``.
-        quick: further in the linear step, down to a third, or to two sevenths where means of blocks
-            follow: most pixels have a part, for half of the time.
+        quick: the linear step goes further, down to a third, or to two sevenths where means of blocks
+            follow. Most pixels have a part, and it takes half of the time.
     """
     h, w = plane.shape[:2]
     if (h, w) == (height, width):

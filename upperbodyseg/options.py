@@ -28,13 +28,13 @@ class SegmenterOptions:
             installed.
         score_threshold: detector score, 0-1, that the best detection in a frame reaches, after the
             uncertainty penalty. Others may score lower, as the detector's description says. None is
-            the measured value. A lower one finds more people and more false positives.
+            the measured value. With a lower one more people count, and more false positives.
         refine: let the mask's edges follow the frame's own, at its resolution. It takes one to two
             milliseconds at 1280 x 720. None: on, but off for stream frames with the fast model, where
             it would add a quarter to a half of the time.
         test_time_augmentation: segment each region of a still twice, the second time mirrored, and
-            average both masks. Edges get better and the segmenter's time doubles. Stream frames are
-            segmented once all the same.
+            average both masks. Edges get better, and the segmenter takes twice the time. Stream frames
+            are segmented once all the same.
         temporal_smoothing: in streams, let the mask change only where the picture does.
         max_pixels: frames with more pixels (width x height), or with a side beyond 32,766, are refused
             before anything is allocated.

@@ -27,8 +27,8 @@ __all__ = [
 ]
 
 CERTAIN = 0.05
-"""A probability within this of 0 or 1 is certain and becomes exactly 0 or 255; between the two the
-scale is stretched evenly, the same for every picture, with 0.5 in the middle."""
+"""A probability within this of 0 or 1 is certain and becomes exactly 0 or 255. Between them the scale is
+linear, the same for every picture, with 0.5 in the middle."""
 
 MAX_BLUR_SIGMA = 1000.0
 """Largest ``blur_sigma``, in pixels."""
@@ -73,19 +73,19 @@ def compose_mask(
 ) -> None:
     """Lay each region's mask where the region is, and blur the edges.
 
-    Where regions meet, the highest value counts. Beyond the picture's edge its last row or column
-    goes on, so that a person cut off by the frame stays whole there.
+    Where regions meet, the highest value counts. The blur repeats the frame's last row or column beyond its
+    edge, so a person whom the frame cuts off stays whole there.
 
     Args:
         parts: regions with their masks.
         blur_sigma: standard deviation in pixels of a Gaussian; 0 is no blur.
         out: the frame's mask ``(height, width)`` uint8, all 0; written to.
-        buffers: where intermediate masks may lie.
+        buffers: scratch memory for intermediate masks.
     """
     if blur_sigma == 0:
         _lay(parts, out, 0, 0, buffers)
         return
-    # Only the marked part and what the blur reaches round it: all else is 0 and stays so.
+    # Only the marked part and what the blur reaches round it. All else is 0 and stays so.
     marked = _marked(parts)
     if marked is None:
         return
@@ -167,20 +167,19 @@ def _radius(sigma: float) -> int:
 
 
 def blur_mask(mask: NDArray[np.uint8], blur_sigma: float, out: NDArray[np.uint8]) -> None:
-    """Gaussian blur of a mask ``(H, W)`` uint8.
+    """Gaussian blur of a mask ``(H, W)`` uint8, with its last row or column repeated beyond the edge.
 
     Args:
         mask: not changed.
         blur_sigma: standard deviation in pixels of the mask, above 0.
-        out: array of the mask's shape, not overlapping it; written to. Beyond the edge the last row or
-            column goes on.
+        out: array of the mask's shape, not overlapping it; written to.
     """
     if blur_sigma <= _DIRECT_SIGMA:
         size = 2 * _radius(blur_sigma) + 1
         cv2.GaussianBlur(mask, (size, size), blur_sigma, dst=out, borderType=cv2.BORDER_REPLICATE)
         return
-    # A wide Gaussian has no detail that a smaller picture could not hold, and its cost there
-    # does not grow with sigma.
+    # A wide Gaussian leaves no detail that a smaller picture could not hold, and costs no more there as
+    # sigma grows.
     height, width = mask.shape
     small_height, small_width = (max(round(n * _DIRECT_SIGMA / blur_sigma), 1) for n in (height, width))
     small = cv2.GaussianBlur(

@@ -1,9 +1,9 @@
 """Edges that follow the frame at its own resolution.
 
-The fast guided filter (He and Sun 2015, "Fast Guided Filter", arXiv:1505.00996): round every pixel of
-the segmenter's picture the mask is taken for a linear function of the grey level; those functions are
-brought to the frame's resolution, where the mask itself has no detail, and applied to the frame's own
-luma, which has. Where the mask is flat the function is a constant, so only edges change.
+The fast guided filter (He and Sun 2015, "Fast Guided Filter", arXiv:1505.00996). Round every pixel of the
+segmenter's picture, a linear function of the grey level is fitted to the mask. The functions are enlarged to
+the frame's resolution and applied to the frame's own luma, which has the detail that the mask lacks. Where
+the mask is flat the function is a constant, so only edges change.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from upperbodyseg.buffers import Buffers
 __all__ = ["REACH", "Guide", "refine"]
 
 _HALVED = 256
-"""Side from which on a mask's functions are fitted at half its resolution: as good there, at a quarter of the
-time, but in a smaller one too coarse, which leaves a haze round hair."""
+"""Side of a mask from which on the functions are fitted at half its resolution: as good, in a quarter of the
+time. In a smaller mask that is too coarse and leaves a haze round hair."""
 
 _RADIUS = 1  # pixels of that resolution to each side over which a function is fitted
 
@@ -28,12 +28,12 @@ REACH = (2 * _RADIUS + 1) * 2
 """Pixels of the segmenter's picture beyond which a mask of 0 stays 0."""
 
 _EPSILON = 200.0
-"""Variance of grey levels below which the picture is taken for flat, and the mask for all there is;
-0.003 of the squared range. A third and twice as much made no difference."""
+"""Variance of grey levels below which the picture counts as flat and the mask stays as it is; 0.003 of
+the squared range. A third and twice as much made no difference."""
 
 _HAZE = 16.0
-"""Levels from 0 and from 255 that become exactly that, the scale between being stretched: the filter
-carries a trace of the mask to everything that looks like the person, which lies below."""
+"""Levels next to 0 and to 255 that become exactly that; the scale between is stretched. The filter
+carries a trace of the mask, below this, to everything that looks like the person."""
 
 
 class Guide(NamedTuple):
@@ -58,7 +58,7 @@ def refine(mask: NDArray[np.uint8], guide: Guide, out: NDArray[np.uint8], buffer
         mask: ``(h, w)`` uint8, not changed.
         guide: what it shows; ``grey`` of the mask's shape.
         out: ``(H, W)`` uint8, of ``guide.luma``'s shape; written to.
-        buffers: where intermediate arrays may lie.
+        buffers: scratch memory for intermediate arrays.
     """
     slope, constant = _linear_functions(guide.grey, mask)
     stretch = 255 / (255 - 2 * _HAZE)
@@ -70,7 +70,7 @@ def refine(mask: NDArray[np.uint8], guide: Guide, out: NDArray[np.uint8], buffer
     shift = buffers.take("refine constant", (height, width * 4)).view(np.float32)
     cv2.resize(slope, size, dst=product)
     cv2.resize(constant, size, dst=shift)
-    # A mean over 3 x 3: the camera's noise would make the edges flicker, and they score no worse.
+    # A mean over 3 x 3, since the camera's noise would make the edges flicker. They score no worse.
     luma = cv2.blur(guide.luma, (3, 3), dst=buffers.take("refine luma", (height, width)))
     cv2.multiply(product, luma, dst=product, dtype=cv2.CV_32F)
     cv2.add(product, shift, dst=out, dtype=cv2.CV_8U)  # rounds, and cuts to 0-255

@@ -1,10 +1,9 @@
-"""Calm masks in streams: where the picture stays, the mask stays; where it moves, the mask is this frame's.
+"""Temporal smoothing of a stream's masks, without trails behind what moves.
 
-A mean over time of every pixel would leave trails. Here each pixel's share of the new mask grows with
-how much the picture has changed around it since the frame before, measured against the camera's own
-noise; where it has changed, nothing of the past is left. Where it has not, small changes of the mask
-are held back most, since those are the flicker; the largest, from 0 to 255 or back, still pass the middle
-within two frames.
+A mean over time of every pixel would leave trails. Here each pixel's share of the new mask grows with the
+change of the picture around it, measured against the camera's own noise. Where the picture changes, nothing
+of the past is left. Where it does not, small changes of the mask are damped most, since those are the
+flicker. The largest, from 0 to 255 or back, still pass the middle within two frames.
 """
 
 from __future__ import annotations
@@ -19,10 +18,11 @@ from upperbodyseg.geometry import Region
 
 __all__ = ["TemporalSmoother"]
 
-_CALM = 0.03  # share of the new mask where the picture stays and the mask hardly changes
-_CALM_GAIN = 0.35  # what the share grows by a level of the change, in levels: to 0.38 over the whole scale
+_STEADY = 0.03  # share of the new mask where the picture stays and the mask hardly changes
+_STEADY_GAIN = 0.35  # growth of the share by a level of the change, in levels: to 0.38 over the whole scale
 _SETTLED = 2  # levels: such a change passes, or rounding would keep the mask from ever arriving
-_QUIET, _MOVING = 2.0, 4.0  # times the noise, and grey levels on top: change that is none, and that is
+# Times the noise, and grey levels on top: what counts as no change of the picture, and as change.
+_QUIET, _MOVING = 2.0, 4.0
 _QUIET_LEVELS, _MOVING_LEVELS = 3.5, 9.0
 _REACH = 3  # pixels of half the size; the change is a mean over that many each way
 _SIDE = 256  # of the pictures that these hold for
@@ -48,17 +48,17 @@ class TemporalSmoother:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew: the next mask is returned as it is."""
+        """Start anew: the next mask comes back as it is."""
         self._region: Region | None = None
         self._bgr = self._mask = np.zeros(0, np.uint8)
 
     def smooth(self, bgr: NDArray[np.uint8], mask: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
-        """The mask, calmed by those before it.
+        """The mask, steadied by those before it.
 
         Args:
             bgr: ``(h, w, 3)`` uint8, the region as the segmenter saw it; kept until the next call.
             mask: ``(h, w)`` uint8, what the segmenter made of it.
-            region: where both lie in the frame; when it has moved, the past is moved along.
+            region: where both lie in the frame. When it moves, the past moves along.
 
         Returns:
             ``(h, w)`` uint8; not to be written to.
@@ -106,8 +106,8 @@ class TemporalSmoother:
 
 
 def _changing(mask: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Share 0-255 of the new mask by how much it has changed, were the picture to stay."""
+    """Share 0-255 of the new mask by how much it has changed, where the picture stays."""
     change = cv2.absdiff(mask, before)
-    share = cv2.convertScaleAbs(change, alpha=_CALM_GAIN, beta=255 * _CALM)
+    share = cv2.convertScaleAbs(change, alpha=_STEADY_GAIN, beta=255 * _STEADY)
     _, settled = cv2.threshold(change, _SETTLED, 255, cv2.THRESH_BINARY_INV)
     return cv2.max(share, settled)  # type: ignore[return-value]

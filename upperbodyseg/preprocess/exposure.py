@@ -1,4 +1,4 @@
-"""Dark pictures made brighter before the networks see them."""
+"""Exposure: a dark picture becomes brighter before the networks see it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 __all__ = ["BRIGHT", "exposed"]
 
 BRIGHT = 200
-"""Level that a picture's lights are brought to; training/RESULTS.md has what other levels do."""
+"""Level to which a picture's lights are raised."""
 
 LIGHTS = 0.02
-"""Share of a picture's pixels that counts as its lights: a lamp or a reflection alone does not."""
+"""Share of a picture's pixels that counts as its lights. A lamp or a reflection alone does not."""
 
 MAX_GAIN = 25.0
-"""Of less light than that only noise is left."""
+"""Largest factor. In less light only noise is left."""
 
 STEP = 4
-"""Only every fourth row and column is looked at: it says the same in a fraction of the time."""
+"""Every fourth row and column tells the lights as well, in a fraction of the time."""
 
 
 def exposed(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The picture with its lights at :data:`BRIGHT` or above, as a camera would have exposed it.
 
-    All levels are multiplied by one factor, never below 1. People in the dark are not what the networks saw
-    most while they learnt.
+    One factor, never below 1, multiplies all levels. The networks saw few people in the dark while they
+    learnt.
 
     Args:
         bgr: ``(H, W, 3)`` uint8.

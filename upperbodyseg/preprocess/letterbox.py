@@ -1,4 +1,4 @@
-"""Fitting a whole frame into the detector's square input."""
+"""Letterbox: a whole frame in the detector's square input."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from upperbodyseg.preprocess.pixel_format import Frame
 __all__ = ["PADDING", "letterbox"]
 
 PADDING = 114
-"""Grey level of the bars, customary among letterboxed detectors; the detector was trained with it."""
+"""Grey level of the bars, customary among letterboxed detectors. The detectors learnt with it."""
 
 
 def letterbox(frame: Frame, size: int, buffers: Buffers | None = None) -> tuple[NDArray[np.uint8], Letterbox]:
     """The frame as BGR in a grey ``(size, size, 3)`` uint8 square, and where it lies in it.
 
-    A dark frame is made brighter (:func:`~upperbodyseg.preprocess.exposure.exposed`), the bars are not.
+    A dark frame becomes brighter (:func:`~upperbodyseg.preprocess.exposure.exposed`), the bars do not.
     """
     fit = letterbox_geometry((frame.height, frame.width), size)
     square = np.full((size, size, 3), PADDING, np.uint8)

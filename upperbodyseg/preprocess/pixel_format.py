@@ -97,7 +97,7 @@ class Frame:
         Args:
             region: inside the frame; for 4:2:0 frames it starts on even coordinates.
             height, width: of the result.
-            buffers: where intermediate pictures may lie.
+            buffers: scratch memory for intermediate pictures.
             quick: see :func:`resize`.
         """
         y, x = slice(region.y0, region.y1), slice(region.x0, region.x1)
@@ -123,7 +123,7 @@ class Frame:
 
         Args:
             region: inside the frame.
-            buffers: where it may lie, under ``name``, until that is used again.
+            buffers: scratch memory; the result may lie there, under ``name``.
 
         Returns:
             ``(height, width)`` uint8, and the gain and offset that make full-range grey of it.

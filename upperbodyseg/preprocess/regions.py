@@ -1,7 +1,6 @@
-"""From person boxes to the regions of the frame that the segmenter sees.
+"""From the boxes of detections to the regions of the frame that the segmenter sees.
 
-A region never reaches past the frame, so going back from a region to the frame is a plain
-slice: no letterbox has to be undone.
+A region never reaches past the frame, so it is a plain slice of the frame.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ MARGIN = 0.15
 """Share of a box's width and height that is added on each of its sides."""
 
 MAX_REGIONS = 8
-"""Most regions segmented in one frame; beyond it the nearest ones are merged, so that nobody
-is dropped and the time of a frame stays bounded."""
+"""Most regions segmented in one frame, which bounds its time. Beyond it the nearest ones are merged, so
+that nobody is dropped."""
 
 MAX_STRETCH = 1.5
-"""A region whose sides differ by more than this factor is widened, where the frame has room,
-because the segmenter's input is square."""
+"""A region whose sides differ by more than this factor is widened, where the frame has room. The
+segmenter's input is square."""
 
 MERGE_OVERLAP = 0.3
 """Two regions become one when their intersection covers this share of the smaller."""
 
 MAX_MERGED_ASPECT = 2.5
-"""Unless one nearly contains the other, regions are not merged into one longer than this:
-people in a square input would become too thin."""
+"""Regions are not merged into one longer than this, unless one nearly contains the other. People in a
+square input would become too thin."""
 
 CUT = 0.1
-"""Share of a region's side that, marked, says that the region cuts somebody off."""
+"""Share of a region's side. With more of it marked, the region cuts a person off."""
 
 
 def _widen(low: float, high: float, wanted: float, limit: int) -> tuple[float, float]:
@@ -91,7 +90,7 @@ def region_around(
 
 
 def grown(region: Region, mask: NDArray[np.uint8], frame_size: tuple[int, int]) -> Region:
-    """The region with more room, where one of its sides cuts through what the mask marks.
+    """The region with more room, where one of its sides cuts a person off.
 
     Args:
         region: where ``mask`` lies in the frame.
@@ -99,7 +98,7 @@ def grown(region: Region, mask: NDArray[np.uint8], frame_size: tuple[int, int]) 
         frame_size: ``(height, width)`` of the frame.
 
     Returns:
-        A region that holds the given one and :data:`MARGIN` round all that is marked; the same one where
+        A region that holds the given one and :data:`MARGIN` round all that is marked. The same one where
         no side inside the frame is marked for more than :data:`CUT` of its length.
     """
     height, width = frame_size
@@ -176,7 +175,7 @@ def group_persons(
     """The regions to segment, each with the people who are in it, in their order.
 
     Args:
-        persons: what the detector found.
+        persons: detections, best first.
         frame_size: ``(height, width)`` of the frame.
         margin: as for :func:`region_around`.
     """
