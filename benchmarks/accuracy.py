@@ -83,7 +83,7 @@ def read_val(data: Path) -> Iterator[Labelled]:
 
 
 def held_out_backgrounds(data: Path) -> list[tuple[str, str, bool]]:
-    """The people-free pictures: path, "rooms" or "animals", and whether it is a held-out picture."""
+    """The people-free pictures: path, "rooms" or "animals", and whether it is held out from training."""
     sets = {row["file"]: row["set"] for row in _rows(data / "manifest.csv")}
     return [
         (file, "rooms" if sets[file] in ROOM_SETS else "animals", held_out)
@@ -207,7 +207,7 @@ def measure(
                 raise SystemExit(f"can't read {data / file}")
             output = process(engine, bgr)
             facts = (True, bool(output.persons), is_marked(output.mask), peer and is_marked(peer(bgr)))
-            for name in (f"{what}, never trained on", f"{what}, all")[0 if held_out else 1 :]:
+            for name in (f"{what}, held out", f"{what}, all")[0 if held_out else 1 :]:
                 count = counts.setdefault(name, [0, 0, 0, 0])
                 for i, fact in enumerate(facts):
                     count[i] += bool(fact)

@@ -1,7 +1,7 @@
-"""Model cards: ``python -m benchmarks.card DATA`` measures the shipped weights and writes them.
+"""Model cards: ``python -m benchmarks.card DATA`` writes them from the shipped weights and the data folder.
 
-Each card stands beside its ``.tflite`` file and states what the file is, what it was trained on
-under which terms, how it scores and what it is known to get wrong.
+Each card stands beside its ``.tflite`` file. It states what the file is, what it was trained on, under which
+terms, and its known limits. Scores are not the card's: they stand in docs/figures.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy import markdown, measure
 from training.data import background_files
-from upperbodyseg import SegmenterOptions
-from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.models.interpreter import RUNTIMES
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec
 
@@ -34,8 +31,9 @@ OUTPUT = {
     "expected to have with a person) and the share of the cell that shows a person, 0-1; and the "
     "logarithms of the distances, in {unit:g} input pixels, from the cell's centre to the box's left, top, "
     "right and bottom edge. A detection's score is a mean of its cell's score and of the shares in its box. "
-    "A frame shows people if one detection reaches {high_threshold}. Then all count that reach "
-    "{low_threshold} and {relative_threshold} of the best one's score{penalty}",
+    "A frame shows people if one detection reaches the high threshold, {high_threshold}. Then all count that "
+    "reach the low threshold, {low_threshold}, and the relative threshold, {relative_threshold} of the best "
+    "score{penalty}",
     SEGMENTER: "probability 0-1 that the pixel shows a person, a cell of {stride} x {stride} input pixels, "
     "row by row",
 }
@@ -44,11 +42,13 @@ IMAGENET = "from the ImageNet weights of {} (Apache-2.0)"
 ORIGIN = {
     ("accurate", DETECTOR): IMAGENET.format("EfficientNet-Lite0"),
     ("accurate", SEGMENTER): IMAGENET.format("EfficientNet-Lite2"),
-    ("fast", DETECTOR): "from the backbone of the accurate detector, whose scores, boxes and masks are all "
-    "that it learnt",
+    (
+        "fast",
+        DETECTOR,
+    ): "from the backbone of the accurate detector, by distillation of its scores, boxes and masks alone",
     ("fast", SEGMENTER): "from a larger segmenter, itself "
     + IMAGENET.format("EfficientNet-Lite0")
-    + ", of which it has most layers, and whose masks were half of what it learnt",
+    + ", of which it has most layers, and whose masks were half of its target",
 }
 
 # Facts of the data folder's own description; the counts come from its manifest.
@@ -89,7 +89,7 @@ LIMITS = """\
 - The women among the cut-outs are fashion models, the men athletes; headsets, wheelchairs, children,
   darkness and side views are rare. Expect worse masks there.
 - A held object counts as person in the portraits and mostly not in the COCO pictures, so the
-  segmenter is of two minds about it.
+  segmenter is inconsistent about it.
 - COCO's hand-drawn outlines are coarse; edges learnt from them are softer than those of portraits.
 - Not made for, and not to be used for, telling who somebody is."""
 
@@ -125,7 +125,7 @@ def provenance(data: Path, model: str, name: str) -> str:
     return "\n".join(lines)
 
 
-def card(model: str, name: str, sources: str, scores: str) -> str:
+def card(model: str, name: str, sources: str) -> str:
     specs = [load_spec(name, runtime, WEIGHTS / model) for runtime in RUNTIMES]
     spec = specs[0]
     _, height, width, _ = spec.input_shape
@@ -137,7 +137,7 @@ def card(model: str, name: str, sources: str, scores: str) -> str:
         penalty = spec.acceptance.uncertainty_penalty
         values |= asdict(spec.acceptance)
         values["penalty"] = (
-            f". Where the segmenter is uncertain, up to {penalty} is taken off the score first"
+            f". The uncertainty penalty takes up to {penalty} off a score where the segmenter is uncertain"
             if penalty
             else ""
         )
@@ -159,8 +159,8 @@ def card(model: str, name: str, sources: str, scores: str) -> str:
     )
     return f"""# {spec.name} ({model}), version {spec.version}
 
-{WHAT[spec.name]} Trained for upperbodyseg, {ORIGIN[model, name]}. The recipe is in `training/README.md`.
-The files are licensed as the package is, Apache-2.0; whether training on the pictures below restricts
+{WHAT[spec.name]} Trained for upperbodyseg, {ORIGIN[model, name]}.
+The recipe is in `training/experiments/lineage.md`. The files are licensed as the package is, Apache-2.0; whether training on the pictures below restricts
 their use is for the user to judge.
 
 | | |
@@ -176,18 +176,14 @@ weights' exponential moving average{mean}; seed {recipe["seed"]}, PyTorch \
 
 ## Trained on
 
-Weights trained in part on pictures of unknown or non-commercial terms. `training/RESULTS.md` says what the
-accurate segmenter's network scores that learnt from openly licensed pictures alone. Origin and licence:
+The weights were trained in part on pictures of unknown or non-commercial terms.
+`training/experiments/open-pictures.md` says what openly licensed pictures alone give. Origin and licence:
 
 {sources}
 
 ## Scores
 
-Both models together, the whole frame in, blur_sigma 0.5, by `python -m benchmarks.accuracy`, on
-pictures that neither was trained on except where it says "all". Masks in the original SDK's
-protocol, in per cent.
-
-{scores}
+`docs/figures/accuracy.md` has the scores of both models together, by `python -m benchmarks.accuracy_tables`.
 
 ## Known limits
 
@@ -198,15 +194,11 @@ protocol, in per cent.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv")
-    parser.add_argument("--peer", type=Path, help="selfie_segmentation.tflite, to score beside ours")
     args = parser.parse_args()
-    peer = MediaPipeSelfie(args.peer) if args.peer else None
     for model in MODELS:
-        scores = markdown(measure(args.data, SegmenterOptions(model=model), peer))
         for name in (DETECTOR, SEGMENTER):
-            sources = provenance(args.data, model, name)
-            (WEIGHTS / model / f"{name}.md").write_text(card(model, name, sources, scores), encoding="utf-8")
-        print(f"{model}\n\n{scores}\n")
+            text = card(model, name, provenance(args.data, model, name))
+            (WEIGHTS / model / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

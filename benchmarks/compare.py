@@ -1,15 +1,16 @@
 """Ours beside others, in one run: ``python -m benchmarks.compare --selfie selfie_segmentation.tflite``.
 
 - Models alone, and whole frames of 1280 x 720 from BGR to mask, one thread each. All take their turn
-  in every round of one process, so that a machine's moods meet them alike; medians, ratios to
-  MediaPipe Selfie Segmentation (general), and the CPU share at 30 frames a second as the original SDK
-  defines it: milliseconds x 30 / 1000 / cores.
+  in every round of one process. Times are CPU time, so that other programs' load does not count: in one
+  thread on an idle machine it is the time that passes. Medians; ratios to MediaPipe Selfie Segmentation
+  (general) are medians of the ratios within a round. The CPU share at 30 frames a second is as the original
+  SDK defines it: milliseconds x 30 / 1000 / cores.
 - Starting: time to import, memory after a first frame, and what is installed, each in a fresh process.
 
 Rivals are the user's to bring: ``--selfie`` is the file in the npm package
 ``@mediapipe/selfie_segmentation``, ``--u2net`` any of rembg's ``u2net*.onnx`` (needs ``onnxruntime``); the
-Python package ``mediapipe`` takes part where it is installed. With ``--out DIR`` the tables and a
-plot (needs matplotlib) are written there as ``compare.md`` and ``compare.png``.
+Python package ``mediapipe`` takes part where it is installed. ``--write docs/figures`` writes the tables
+there as ``compare.md``; ``--plot FILE`` draws the whole frames (needs matplotlib).
 """
 
 from __future__ import annotations
@@ -19,40 +20,39 @@ import importlib.metadata
 import importlib.util
 import itertools
 import os
-import platform
 import re
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import cv2
 import numpy as np
 from skimage import data
 
+from benchmarks.figures import publish
 from benchmarks.webcam import webcam_picture
 from training.u2net import U2Net
-from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter, __version__
+from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
-from upperbodyseg.models.interpreter import Interpreter, available_runtimes, choose_runtime
+from upperbodyseg.models.interpreter import Interpreter, available_runtimes
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
 
 Calls = dict[str, Callable[[], object]]
 HEIGHT, WIDTH = 720, 1280
 
 
-def time_in_turn(calls: Calls, rounds: int) -> dict[str, float]:
-    """Median milliseconds of each call over ``rounds`` rounds, after ten to warm up."""
+def time_in_turn(calls: Calls, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of CPU time of each call in each of ``rounds`` rounds, after ten to warm up."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for n in range(rounds + 10):
         for name, call in calls.items():
-            start = perf_counter()
+            start = process_time()
             call()
             if n >= 10:
-                times[name].append((perf_counter() - start) * 1000)
-    return {name: float(np.median(found)) for name, found in times.items()}
+                times[name].append((process_time() - start) * 1000)
+    return times
 
 
 def models_alone(selfie: Path) -> tuple[Calls, dict[str, int]]:
@@ -122,8 +122,8 @@ def in_fresh_process(code: str) -> list[float]:
 
 
 def importing(module: str, times: int = 5) -> float:
-    """Median milliseconds of the import statement, files in the system's cache."""
-    code = f"import time; s = time.perf_counter(); import {module}; print((time.perf_counter() - s) * 1000)"
+    """Median milliseconds of CPU time of the import statement, files in the system's cache."""
+    code = f"import time; s = time.process_time(); import {module}; print((time.process_time() - s) * 1000)"
     return float(np.median([in_fresh_process(code)[0] for _ in range(times)]))
 
 
@@ -163,19 +163,20 @@ def installed_mb(package: str) -> float:
 # --- output -------------------------------------------------------------------------------------
 
 
-def timing_table(title: str, found: dict[str, float], sizes: dict[str, int] | None = None) -> list[str]:
+def timing_table(title: str, found: dict[str, list[float]], sizes: dict[str, int] | None = None) -> list[str]:
     """Markdown; the first entry is what the ratios are to."""
-    base = next(iter(found.values()))
+    base = np.array(next(iter(found.values())))
     cores = os.cpu_count() or 1
     head, rule = f"| {title} | ms | ratio | CPU at 30 fps |", "|---|---|---|---|"
     lines = [head + (" bytes |" if sizes else ""), rule + ("---|" if sizes else "")]
-    for name, ms in found.items():
+    for name, times in found.items():
+        ms, ratio = np.median(times), np.median(np.array(times) / base)
         size = f" {sizes[name]:,} |" if sizes else ""
-        lines.append(f"| {name} | {ms:.2f} | {ms / base:.2f} | {ms * 30 / 10 / cores:.1f} % |{size}")
+        lines.append(f"| {name} | {ms:.2f} | {ratio:.2f} | {ms * 30 / 10 / cores:.1f} % |{size}")
     return [*lines, ""]
 
 
-def plot(found: dict[str, float], file: Path) -> None:
+def plot(found: dict[str, list[float]], file: Path) -> None:
     """Bars of the whole frame's milliseconds."""
     import matplotlib as mpl  # noqa: PLC0415 (an extra)
 
@@ -185,7 +186,7 @@ def plot(found: dict[str, float], file: Path) -> None:
     names = list(found)[::-1]
     figure, axes = plt.subplots(figsize=(8, 0.45 * len(names) + 1))
     colours = ["#2a7ae2" if name.startswith("upperbodyseg") else "#999999" for name in names]
-    bars = axes.barh(names, [found[n] for n in names], color=colours)
+    bars = axes.barh(names, [float(np.median(found[n])) for n in names], color=colours)
     axes.bar_label(bars, fmt="%.1f", padding=3)
     axes.set_xscale("log")
     axes.set_xlabel("ms a frame of 1280 x 720, one thread,\nmedian; logarithmic scale")
@@ -201,7 +202,7 @@ def main() -> None:
     parser.add_argument("--selfie", type=Path, required=True, help="MediaPipe's selfie_segmentation.tflite")
     parser.add_argument("--u2net", type=Path, help="one of rembg's u2net*.onnx")
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--out", type=Path, help="folder for compare.md and compare.png")
+    parser.add_argument("--plot", type=Path, help="picture to draw, such as docs/figures/compare.png")
     args = parser.parse_args()
 
     cv2.setNumThreads(1)
@@ -219,33 +220,11 @@ def main() -> None:
         else:
             lines.append(f"| {module} | not installed | | |")
     lines.append(f"| cv2 and numpy alone | {importing('cv2, numpy'):.0f} | | |")
-    lines += ["", f"{versions()} Medians; ratios to the first line."]
-    text = "\n".join(lines)
-    print(text)
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "compare.md").write_text(text + "\n", encoding="utf-8")
-        plot(frames, args.out / "compare.png")
-
-
-def versions() -> str:
-    """The machine, what runs on it, and the day."""
-    runtimes = ", ".join(f"{k} {v}" for k, v in available_runtimes().items())
-    return (
-        f"{cpu_name()}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}; "
-        f"upperbodyseg {__version__} (by default on {choose_runtime('auto')}), {runtimes}, "
-        f"OpenCV {cv2.__version__}, NumPy {np.__version__}; {datetime.now(timezone.utc):%Y-%m-%d}."
-    )
-
-
-def cpu_name() -> str:
-    """The processor's name, as far as the system tells."""
-    try:
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    except OSError:
-        found = None
-    return found[1] if found else platform.machine()
+    lines += ["", "CPU time, medians; ratios to the first line, medians of those within a round."]
+    print("\n".join(lines))
+    if args.plot:
+        plot(frames, args.plot)
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, "compare")

@@ -2,7 +2,7 @@
 
 A network: its multiply-accumulates over the processor's peak, which is measured with a matrix product in
 float32 and taken as four times that in int8 (AVX-512 VNNI does four in the place of one). The rest of a
-frame: the bytes that it must touch over the memory's bandwidth, measured with a copy. One thread.
+frame: the bytes that it must touch over the memory's bandwidth, measured with a copy. One thread; CPU time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import statistics
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # before NumPy is imported
     os.environ[name] = "1"
@@ -20,7 +20,7 @@ import json  # noqa: E402
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
-from benchmarks.compare import versions  # noqa: E402
+from benchmarks.figures import publish  # noqa: E402
 from benchmarks.test_latency import person_region  # noqa: E402
 from upperbodyseg.models.interpreter import Interpreter, choose_runtime  # noqa: E402
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights  # noqa: E402
@@ -30,9 +30,9 @@ def seconds(call: Callable[[], object], times: int) -> float:
     call()
     taken = []
     for _ in range(times):
-        start = perf_counter()
+        start = process_time()
         call()
-        taken.append(perf_counter() - start)
+        taken.append(process_time() - start)
     return statistics.median(taken)
 
 
@@ -64,9 +64,8 @@ def main() -> None:
         # The region is read; its mask is written, read and written blurred; the frame's mask is cleared.
         touched = region.area * (3 + 3) + height * width
         print(f"| {width} x {height} | {touched / 1e6:.1f} | {touched / bandwidth / 1e6:.2f} |")
-    print(f"\n{versions()}")
 
 
 if __name__ == "__main__":
     cv2.setNumThreads(1)
-    main()
+    publish(main, "floor")

@@ -1,19 +1,20 @@
 """Whole stream frames beside the segmenter's own ``invoke()``: ``python -m benchmarks.frame``.
 
 One person in the frame, one thread, warm; ten frames and ten ``invoke()`` of the same network in turn, so
-that neither finds its memory pushed out of the caches by the other. Medians; the mean holds the frames
-that the detector checks, too.
+that neither finds its memory pushed out of the caches by the other. CPU time, so that other programs' load
+does not count. Medians; the mean holds the frames that the detector checks, too. The stages are the engine's
+own timings, as shares of the frame.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-from time import perf_counter
+from time import process_time
 
 import cv2
 
-from benchmarks.compare import versions
+from benchmarks.figures import publish
 from benchmarks.test_latency import in_layout
 from benchmarks.webcam import webcam_picture
 from upperbodyseg import FrameInput, ImageType, SegmenterOptions, UpperBodySegmenter
@@ -29,7 +30,7 @@ Times = dict[str, list[float]]
 
 
 def measure(model: str, size: tuple[int, int], rounds: int) -> tuple[float, Times, list[dict[str, float]]]:
-    """Milliseconds of ``invoke()``, of every image type's frames, and the stages of the BGR ones."""
+    """CPU milliseconds of ``invoke()``, of every image type's frames, and the stages of the BGR ones."""
     spec = load_spec(SEGMENTER, choose_runtime("auto"), WEIGHTS / model)
     alone = Interpreter(spec, load_weights(spec))
     picture = webcam_picture(*size)
@@ -42,18 +43,18 @@ def measure(model: str, size: tuple[int, int], rounds: int) -> tuple[float, Time
         with UpperBodySegmenter(SegmenterOptions(model=model)) as engine:
             for i in range(rounds + 1):
                 for _ in range(TURN):
-                    start = perf_counter()
+                    start = process_time()
                     output = engine.process(frame)
-                    taken = perf_counter() - start
+                    taken = process_time() - start
                     if i:
                         times.setdefault(image_type.name, []).append(taken * 1000)
                         if image_type is ImageType.BGR_888:
                             stages.append(output.timings_ms)
                 for _ in range(TURN):
-                    start = perf_counter()
+                    start = process_time()
                     invoke()
                     if i:
-                        alone_times.append((perf_counter() - start) * 1000)
+                        alone_times.append((process_time() - start) * 1000)
     return statistics.median(alone_times), times, stages
 
 
@@ -76,14 +77,12 @@ def main() -> None:
                 columns[image_type].append(
                     f"{middle:.2f} | {statistics.mean(taken):.2f} | {middle / alone:.2f} | {middle / bgr:.2f}"
                 )
-            parts[name] = {k: statistics.median(s[k] for s in stages) for k in stages[0]}
-            parts[name]["invoke"] = alone
+            parts[name] = {k: statistics.median(s[k] / s["total"] for s in stages) for k in stages[0]}
         for image_type, cells in columns.items():
             print(f"| {image_type} | " + " | ".join(cells) + " |")
         for name, stage in parts.items():
-            print(f"\n{name}, BGR, ms a stage: " + ", ".join(f"{k} {v:.2f}" for k, v in stage.items()))
-    print(f"\n{versions()}")
+            print(f"\n{name}, BGR, share of a stage: " + ", ".join(f"{k} {v:.0%}" for k, v in stage.items()))
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, "frame")

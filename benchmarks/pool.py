@@ -20,7 +20,8 @@ from time import perf_counter
 import cv2
 import numpy as np
 
-from benchmarks.compare import HEIGHT, WIDTH, versions
+from benchmarks.compare import HEIGHT, WIDTH
+from benchmarks.figures import publish
 from benchmarks.webcam import webcam_picture
 from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.models.spec import MODELS
@@ -84,8 +85,8 @@ def main() -> None:
                 f"{ratios.min():.2f}-{ratios.max():.2f} |",
                 flush=True,
             )
-    print(f"\n{versions()} Medians of {args.rounds} rounds of {args.seconds:g} s a turn.")
+    print(f"\nMedians of {args.rounds} rounds of {args.seconds:g} s a turn.")
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, "pool")

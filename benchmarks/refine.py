@@ -2,7 +2,7 @@
 
 Scores at the pictures' own resolution (the original's protocol, which resizes to 256 x 256, beside them)
 on the val pictures of a folder as training/README.md describes it, at threshold 128; and the time that it
-adds to a frame, alternated in one run.
+adds to a frame in CPU time, alternated in one run.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import statistics
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import cv2
 import numpy as np
 
 from benchmarks.accuracy import process, read_val
+from benchmarks.figures import publish
 from benchmarks.webcam import webcam_picture
 from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.metrics import boundary_iou, davis_f, score
@@ -49,7 +50,7 @@ def accuracy(data: Path, model: str, refine: bool) -> dict[str, list[float]]:
 
 
 def cost(model: str, size: tuple[int, int], rounds: int = 40) -> tuple[float, float]:
-    """Milliseconds of a stream frame without and with refinement, medians."""
+    """Milliseconds of CPU time of a stream frame without and with refinement, medians."""
     frame = FrameInput.from_array(webcam_picture(*size))
     engines = [UpperBodySegmenter(SegmenterOptions(model=model, refine=refine)) for refine in (False, True)]
     times: tuple[list[float], list[float]] = ([], [])
@@ -57,10 +58,10 @@ def cost(model: str, size: tuple[int, int], rounds: int = 40) -> tuple[float, fl
         engine.initialize()
     for i in range(rounds):
         for engine, taken in zip(engines, times, strict=True):
-            start = perf_counter()
+            start = process_time()
             output = engine.process(frame)
             if i > 5 and not output.timings_ms["detection"]:
-                taken.append(perf_counter() - start)
+                taken.append(process_time() - start)
     return statistics.median(times[0]) * 1000, statistics.median(times[1]) * 1000
 
 
@@ -88,4 +89,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, "refine")

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from skimage import data
 
+from benchmarks.figures import publish
 from tests.frames import make_frame
 from upperbodyseg import FrameInput, ImageType, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.models.spec import MODELS
@@ -87,4 +88,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, "soak")

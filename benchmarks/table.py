@@ -1,6 +1,6 @@
-"""The README's latency table: ``pytest benchmarks --benchmark-json FILE``, then
-``python -m benchmarks.table FILE``.
+"""The latency tables: ``pytest benchmarks --benchmark-json FILE``, then ``python -m benchmarks.table FILE``.
 
+``--benchmark-timer=time.process_time`` measures CPU time, so that other programs' load does not count.
 Medians in milliseconds, and their ratio to the segmenter's own inference in the same run, which
 says more on a machine that does other things as well.
 """
@@ -13,10 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import cv2
-
-from upperbodyseg import __version__
-from upperbodyseg.models.interpreter import available_runtimes, choose_runtime
+from benchmarks.figures import publish
+from upperbodyseg.models.interpreter import choose_runtime
 from upperbodyseg.models.spec import SEGMENTER
 
 
@@ -27,8 +25,10 @@ def table(results: dict[str, Any]) -> str:
     stages: dict[str, dict[str, float]] = defaultdict(dict)
     frames: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     imports: dict[str, float] = {}
+    on_cpu = False  # whether CPU time was measured, which adds up threads and leaves out other processes
     for entry in results["benchmarks"]:
         median = entry["stats"]["median"] * 1000
+        on_cpu |= "process_time" in entry["options"]["timer"]
         name, parameters = entry["name"].split("[")[0], entry["params"] or {}
         if name == "test_model":
             key = parameters["model"], parameters["name"], parameters["runtime"]
@@ -40,8 +40,10 @@ def table(results: dict[str, Any]) -> str:
             imports[parameters["modules"]] = median
         elif entry["group"] == "stages":
             stages[name.removeprefix("test_").replace("_", " ")][parameters.get("size", "1280x720")] = median
-    lines = ["| model alone | one thread, ms | two threads, ms |", "|---|---|---|"]
-    lines += [f"| {m} {name}, {r} | {ms[1]:.1f} | {ms[2]:.1f} |" for (m, name, r), ms in models.items()]
+    threads = {1: "one thread, ms"} if on_cpu else {1: "one thread, ms", 2: "two threads, ms"}
+    lines = ["| model alone | " + " | ".join(threads.values()) + " |", "|---|" + "---|" * len(threads)]
+    for (m, name, r), ms in models.items():
+        lines.append(f"| {m} {name}, {r} | " + " | ".join(f"{ms[n]:.1f}" for n in threads) + " |")
     sizes = list(next(iter(next(iter(frames.values())).values())))
     rule = "|---" * (len(sizes) + 1) + "|"
     lines += ["", "| stage (BGR frame), ms | " + " | ".join(sizes) + " |", rule]
@@ -56,15 +58,11 @@ def table(results: dict[str, Any]) -> str:
             cells = " | ".join(f"{by_size[s]:.1f} ({by_size[s] / unit:.2f})" for s in sizes)
             lines.append(f"| {layout} | {cells} |")
     lines.append("")
-    started = ", ".join(f"`import {modules}` {ms:.0f} ms" for modules, ms in imports.items())
-    lines.append(f"Starting Python and importing: {started}.")
-    machine = results["machine_info"]
-    cpu = machine.get("cpu", {})
+    if not on_cpu:
+        started = ", ".join(f"`import {modules}` {ms:.0f} ms" for modules, ms in imports.items())
+        lines.append(f"Starting Python and importing: {started}.")
     lines.append(
-        f"{cpu.get('brand_raw', machine['machine'])}, {cpu.get('count', '?')} cores, one thread; "
-        f"{machine['system']}, Python {machine['python_version']}, upperbodyseg {__version__}, "
-        f"frames on {runtime} {available_runtimes()[runtime]}, OpenCV {cv2.__version__}; "
-        f"{results['datetime'][:10]}."
+        f"Frames on {runtime}, one thread, {'CPU time, ' * on_cpu}measured on {results['datetime'][:10]}."
     )
     return "\n".join(lines)
 
@@ -77,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, "latency")

@@ -22,7 +22,7 @@ project = "upperbodyseg"
 author = "The upperbodyseg authors"
 release = upperbodyseg.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["compare.md"]  # included in beside-others.md
+exclude_patterns = ["figures"]  # included in other pages
 
 myst_heading_anchors = 3
 # Whole READMEs and model cards are included below a page's own heading.
