@@ -160,8 +160,8 @@ def card(model: str, name: str, sources: str) -> str:
     return f"""# {spec.name} ({model}), version {spec.version}
 
 {WHAT[spec.name]} Trained for upperbodyseg, {ORIGIN[model, name]}.
-The recipe is in `training/experiments/lineage.md`. The files are licensed as the package is, Apache-2.0; whether training on the pictures below restricts
-their use is for the user to judge.
+The recipe is in `training/experiments/lineage.md`. The files are licensed as the package is, Apache-2.0.
+Whether training on the pictures below restricts their use is for the user to judge.
 
 | | |
 |---|---|

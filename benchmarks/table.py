@@ -24,6 +24,7 @@ def table(results: dict[str, Any]) -> str:
     models: dict[tuple[str, str, str], dict[int, float]] = defaultdict(dict)
     stages: dict[str, dict[str, float]] = defaultdict(dict)
     frames: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    effects: dict[str, float] = {}
     imports: dict[str, float] = {}
     on_cpu = False  # whether CPU time was measured, which adds up threads and leaves out other processes
     for entry in results["benchmarks"]:
@@ -38,6 +39,8 @@ def table(results: dict[str, Any]) -> str:
             frames[parameters["model"], parameters["kind"]][layout][parameters["size"]] = median
         elif name == "test_import":
             imports[parameters["modules"]] = median
+        elif name == "test_effect":
+            effects[parameters["effect"]] = median
         elif entry["group"] == "stages":
             stages[name.removeprefix("test_").replace("_", " ")][parameters.get("size", "1280x720")] = median
     threads = {1: "one thread, ms"} if on_cpu else {1: "one thread, ms", 2: "two threads, ms"}
@@ -57,6 +60,8 @@ def table(results: dict[str, Any]) -> str:
         for layout, by_size in layouts.items():
             cells = " | ".join(f"{by_size[s]:.1f} ({by_size[s] / unit:.2f})" for s in sizes)
             lines.append(f"| {layout} | {cells} |")
+    lines += ["", "| effect at 1280 x 720 | ms |", "|---|---|"]
+    lines += [f"| {effect} | {ms:.1f} |" for effect, ms in effects.items()]
     lines.append("")
     if not on_cpu:
         started = ", ".join(f"`import {modules}` {ms:.0f} ms" for modules, ms in imports.items())
