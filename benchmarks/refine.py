@@ -1,7 +1,7 @@
 """Edge refinement: what it gains and what it costs: ``python -m benchmarks.refine DATA``.
 
-Scores at the pictures' own resolution (the original's protocol, which resizes to 256 x 256, beside them)
-on the val pictures of a folder as training/README.md describes it, at threshold 128; and the time that it
+Scores at the pictures' own resolution on the val pictures of a folder as training/README.md describes it, at
+threshold 128; and the time that it
 adds to a frame in CPU time, alternated in one run.
 """
 
@@ -19,7 +19,7 @@ from benchmarks.accuracy import process, read_val
 from benchmarks.figures import publish
 from benchmarks.webcam import webcam_picture
 from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter
-from upperbodyseg.metrics import boundary_iou, davis_f, score
+from upperbodyseg.metrics import boundary_iou, davis_f
 from upperbodyseg.models.spec import MODELS
 
 SIZES = {"640 x 480": (480, 640), "1280 x 720": (720, 1280), "1920 x 1080": (1080, 1920)}
@@ -31,16 +31,12 @@ def accuracy(data: Path, model: str, refine: bool) -> dict[str, list[float]]:
         for picture in read_val(data):
             truth, ignore = picture.truth, picture.ignore
             mask = process(engine, picture.bgr).mask
-            own = score(mask, truth, 128, ignore)
             predicted, true = (mask >= 128) & ~ignore, (truth > 0) & ~ignore
             union = int((predicted | true).sum())
             figures = [
                 int((predicted & true).sum()) / union if union else 1.0,
                 davis_f(mask, truth, 128, ignore=ignore),
                 boundary_iou(mask, truth, 128, ignore=ignore),
-                own.iou,
-                own.boundary_f1,
-                own.boundary_iou,
             ]
             kind = "PicsArt val" if picture.row["set"] == "picsart" else "COCO val"
             rows.setdefault(kind, []).append(figures)
@@ -70,15 +66,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    print("| pictures | model | refined | IoU | boundary F (DAVIS) | Boundary IoU | at 256 x 256 |")
-    print("|---|---|---|---|---|---|---|")
+    print("| pictures | model | refined | IoU | boundary F (DAVIS) | Boundary IoU |")
+    print("|---|---|---|---|---|---|")
     for model in MODELS:
         for refine in (False, True):
             for kind, f in accuracy(args.data, model, refine).items():
                 name = "yes" if refine else "no"
                 print(
-                    f"| {kind} | {model} | {name} | {f[0]:.2f} | {f[1]:.2f} | {f[2]:.2f} | "
-                    f"{f[3]:.2f} / {f[4]:.2f} / {f[5]:.2f} |",
+                    f"| {kind} | {model} | {name} | {f[0]:.2f} | {f[1]:.2f} | {f[2]:.2f} |",
                     flush=True,
                 )
     print("\n| stream frame | model | ms without | ms with | added |\n|---|---|---|---|---|")
