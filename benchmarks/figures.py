@@ -31,7 +31,9 @@ def cpu_name() -> str:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return platform.processor() or platform.machine()
-    found = dict(re.findall(r"^(model name|cpu family|model)\s*:\s*(.+)$", text, re.MULTILINE))
+    found: dict[str, str] = dict(
+        re.findall(r"^(model name|cpu family|model)\s*:\s*(.+)$", text, re.MULTILINE)
+    )
     name = found.get("model name", platform.machine())
     if not {"cpu family", "model"} <= set(found):
         return name

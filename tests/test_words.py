@@ -107,9 +107,12 @@ def test_no_module_is_excused_without_need() -> None:
 
 def test_help_uses_the_standard_terms(monkeypatch: pytest.MonkeyPatch) -> None:
     parsers: list[argparse.ArgumentParser] = []
-    monkeypatch.setattr(
-        argparse.ArgumentParser, "parse_args", lambda self, _arguments: parsers.append(self) or self.exit()
-    )
+
+    def keep(parser: argparse.ArgumentParser, _arguments: object) -> None:
+        parsers.append(parser)
+        parser.exit()
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", keep)
     with pytest.raises(SystemExit):
         cli.main([])
     commands = next(a for a in parsers[0]._actions if isinstance(a, argparse._SubParsersAction)).choices
