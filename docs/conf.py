@@ -49,7 +49,7 @@ def _resolve_renamed(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, contents: nodes.TextElement
 ) -> nodes.Element | None:
     """What the package gives is documented under its name there, not that of the module that defines it."""
-    target = re.sub(r"^upperbodyseg\.(engine|errors|types)\.", "", node["reftarget"])
+    target = re.sub(r"^upperbodyseg\.(engine|errors|image_buffer|options|types)\.", "", node["reftarget"])
     if node.get("refdomain") != "py" or target.split(".")[0] not in upperbodyseg.__all__:
         return None
     domain = env.get_domain("py")

@@ -59,7 +59,7 @@ def test_the_weights_of_the_package_are_what_their_descriptions_say() -> None:
             total += len(load_weights(spec))
             files.add(spec.path)
             card = (WEIGHTS / model / f"{name}.md").read_text(encoding="utf-8")
-            told = ("Trained on", "licence", "recipe", "Scores", "PicsArt val", "Known limits", spec.sha256)
+            told = ("Trained on", "licence", "recipe", "Scores", "accuracy.md", "Known limits", spec.sha256)
             assert [what for what in told if what not in card] == []
             assert str(list(spec.input_shape)) in card
             assert str(list(spec.output_shape)) in card
