@@ -31,7 +31,6 @@ PAGES = [
 NOT_YET = {
     "upperbodyseg/cli/pictures.py",
     "upperbodyseg/metrics.py",
-    "upperbodyseg/postprocess/temporal.py",
 }
 
 

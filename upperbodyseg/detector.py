@@ -37,7 +37,7 @@ class PersonDetector:
         """The detector of a pair.
 
         Args:
-            folder: of the pair's descriptions and files.
+            folder: with the model descriptions and files.
             runtime: as for :class:`~upperbodyseg.SegmenterOptions`.
             num_threads: of one inference.
 
