@@ -8,13 +8,12 @@ the runtime failed; 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import io
-import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import upperbodyseg
-from upperbodyseg.cli import demo, evaluate, info, segment, video, webcam
+from upperbodyseg.cli import console, demo, evaluate, info, segment, video, webcam
 from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError, VideoError
 
 __all__ = ["main"]
@@ -22,6 +21,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code is returned (argparse exits by itself with 2)."""
+    console.prepare()
     parser = argparse.ArgumentParser(
         prog="upperbodyseg",
         description="Cut people out of pictures, on the CPU.",
@@ -38,26 +38,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_parser(commands)
     info.add_parser(commands)
     args = parser.parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # file names need not be text
+    # Of damaged metadata Pillow warns; what matters of it is said as an error of the picture.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         code: int = args.run(args)
         sys.stdout.flush()
     except (InputError, MissingDependencyError) as exc:
-        print(f"upperbodyseg: {exc}", file=sys.stderr)
-        return 2
+        console.warn(f"upperbodyseg: {exc}")
+        code = 2
     except VideoError as exc:
-        print(f"upperbodyseg: {exc}", file=sys.stderr)
-        return 1
+        console.warn(f"upperbodyseg: {exc}")
+        code = 1
     except UpperBodySegError as exc:
-        print(f"upperbodyseg: {exc}", file=sys.stderr)
-        return 3
+        console.warn(f"upperbodyseg: {exc}")
+        code = 3
     except BrokenPipeError:
-        # Whoever read the output has left; Python's own flush at exit must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        code = 1  # whoever read the output has left
+    except OSError as exc:
+        console.warn(f"upperbodyseg: {exc.filename or 'the output'}: {exc.strerror or exc}")
+        code = 1
     except KeyboardInterrupt:
-        print("\nupperbodyseg: interrupted", file=sys.stderr)
-        return 130
+        console.warn("\nupperbodyseg: interrupted")
+        code = 130
+    finally:
+        console.finish()
     return code

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg.cli import console
 from upperbodyseg.cli.engine_options import add_engine_options, engine_options
 from upperbodyseg.cli.progress import ProgressBar
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, UpperBodySegmenter
@@ -18,6 +18,7 @@ from upperbodyseg.evaluation.datasets import LAYOUTS, read_dataset
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.evaluation.report import markdown, write_page
 from upperbodyseg.evaluation.run import CSV_NAME, Method, evaluate
+from upperbodyseg.files import write_file
 from upperbodyseg.models.interpreter import choose_runtime
 from upperbodyseg.models.spec import DETECTOR, SEGMENTER, WEIGHTS, load_spec
 from upperbodyseg.postprocess.mask import check_blur_sigma
@@ -103,9 +104,12 @@ def _run(args: argparse.Namespace) -> int:
         if not rows:
             raise InputError(f"no picture could be scored; the first: {problems[0][0]}: {problems[0][1]}")
         summary = markdown(dataset, rows, problems)
-        (out / "summary.md").write_text(summary + "\n", encoding="utf-8")
         title = f"upperbodyseg on {args.dataset.resolve().name} ({dataset.layout}, {dataset.split})"
-        write_page(out / "report.html", title, summary, dataset, rows, methods)
+        try:
+            write_file(out / "summary.md", f"{summary}\n".encode())
+            write_page(out / "report.html", title, summary, dataset, rows, methods)
+        except OSError as exc:
+            raise InputError(f"can't write into {out}: {exc}") from exc
     print(summary)
-    print(f"\nwritten: {out / CSV_NAME}, {out / 'summary.md'}, {out / 'report.html'}", file=sys.stderr)
+    console.warn(f"\nwritten: {out / CSV_NAME}, {out / 'summary.md'}, {out / 'report.html'}")
     return 1 if problems or dataset.missing else 0

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.cli.backgrounds import Background, parse_background
+from upperbodyseg.backgrounds import before_background, parse_background
 from upperbodyseg.cli.engine_options import add_blur_sigma, add_engine_options, engine_options
 from upperbodyseg.cli.progress import ProgressBar
-from upperbodyseg.effects import blur_background, cover, cut_out, replace_background
+from upperbodyseg.effects import cut_out
 from upperbodyseg.postprocess.mask import check_blur_sigma
 from upperbodyseg.video import CONTAINERS, Layout, Render, check_target, segment_video
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-__all__ = ["add_parser", "before_background"]
+__all__ = ["add_parser"]
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -67,21 +67,6 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_engine_options(parser, max_pixels=True)
     parser.set_defaults(run=_run)
-
-
-def before_background(background: Background, light_wrap: float = 0.0) -> Render:
-    """What puts people before a background of :func:`parse_background`; a picture is scaled once."""
-    if isinstance(background, str):
-        return blur_background
-    fitting = background
-
-    def render(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        nonlocal fitting
-        if not isinstance(background, tuple) and np.shape(fitting) != image.shape:
-            fitting = cover(background, *image.shape[:2])
-        return replace_background(image, mask, fitting, light_wrap=light_wrap)
-
-    return render
 
 
 def _mask(_image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.cli.backgrounds import parse_background
+from upperbodyseg.backgrounds import before_background, parse_background
 from upperbodyseg.cli.engine_options import add_blur_sigma, add_engine_options, engine_options
-from upperbodyseg.cli.video import before_background
 from upperbodyseg.errors import InputError
 from upperbodyseg.postprocess.mask import check_blur_sigma
 from upperbodyseg.webcam import Background, FrameSource, Output, VirtualCamera, Window, run_live

@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -83,9 +84,9 @@ class _Demo:
         self._model = model
         self._limits = limits
         self._open_engine = open_engine
-        self._executor = ThreadPoolExecutor(
-            limits.max_requests + limits.max_connections, thread_name_prefix="demo"
-        )
+        # Apart, so that pictures nobody waits for any more don't keep streams waiting.
+        self._picture_workers = ThreadPoolExecutor(limits.max_requests, thread_name_prefix="picture")
+        self._stream_workers = ThreadPoolExecutor(limits.max_connections, thread_name_prefix="stream")
         self._still_engines: dict[str, Engine] = {}
         self._still_engines_lock = threading.Lock()
         self._requests = 0
@@ -94,7 +95,8 @@ class _Demo:
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         yield
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for workers in (self._picture_workers, self._stream_workers):
+            workers.shutdown(wait=False, cancel_futures=True)
 
     async def settings(self, _request: Request) -> Response:
         """What the page must know before anything is sent."""
@@ -108,16 +110,46 @@ class _Demo:
             raise RefusedError(429, "the demo is busy with other pictures: try again in a moment")
         self._requests += 1
         try:
-            header, parts = unpack(await self._body(request))
+            header, parts = unpack(await self._body_in_time(request))
             if len(parts) not in (1, 2):
                 raise RefusedError(400, "the message must hold a picture and at most one background")
-            loop = asyncio.get_running_loop()
-            answer, results = await loop.run_in_executor(self._executor, self._process, header, parts)
+            answer, results = await self._process_in_time(request, header, parts)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         finally:
             self._requests -= 1
         return Response(pack(answer, *results), media_type=MEDIA_TYPE)
+
+    async def _body_in_time(self, request: Request) -> bytes:
+        seconds = self._limits.max_seconds
+        try:
+            return await asyncio.wait_for(self._body(request), seconds)
+        except asyncio.TimeoutError as exc:
+            raise RefusedError(408, f"the picture did not arrive within {seconds:g} seconds") from exc
+
+    async def _process_in_time(
+        self, request: Request, header: dict[str, object], parts: list[bytes]
+    ) -> tuple[dict[str, object], list[bytes]]:
+        """Process on a worker, until it is done, the time is over, or nobody waits any more."""
+        given_up = threading.Event()
+        work = asyncio.get_running_loop().run_in_executor(
+            self._picture_workers, self._process, header, parts, given_up
+        )
+        left = asyncio.create_task(_until_left(request))
+        try:
+            both: set[asyncio.Future[Any]] = {work, left}
+            await asyncio.wait(both, timeout=self._limits.max_seconds, return_when="FIRST_COMPLETED")
+            if work.done():
+                return work.result()
+            if left.done():
+                raise ClientDisconnect
+            raise RefusedError(503, f"that took longer than {self._limits.max_seconds:g} seconds")
+        finally:
+            given_up.set()
+            left.cancel()
+            # One that waits for a worker is taken back; one at work ends with its stage, unheard.
+            if not work.cancel() and not work.cancelled():
+                work.exception()
 
     async def _body(self, request: Request) -> bytes:
         most = self._limits.max_upload_bytes
@@ -132,15 +164,17 @@ class _Demo:
         raise RefusedError(413, f"that is too large: the demo takes {most / 2**20:g} MiB at a time")
 
     def _process(
-        self, header: dict[str, object], parts: list[bytes]
+        self, header: dict[str, object], parts: list[bytes], given_up: threading.Event
     ) -> tuple[dict[str, object], list[bytes]]:
         settings = Settings.parse(header)
-        limit = self._limits.max_pixels
+        limits = self._limits.pictures
         background = None
         if len(parts) == 2 and settings.effect == "picture":
-            background = decode_background(parts[1], limit)
+            background = decode_background(parts[1], limits)
         engine = self._still_engine(settings.model)
-        return process_picture(engine, parts[0], background, settings, limit, is_still=True)
+        return process_picture(
+            engine, parts[0], background, settings, limits, is_still=True, given_up=given_up.is_set
+        )
 
     def _still_engine(self, model: str) -> Engine:
         with self._still_engines_lock:
@@ -160,9 +194,14 @@ class _Demo:
                 return
             self._connections += 1
             try:
-                await serve_stream(websocket, self._open_engine, self._executor, self._limits)
+                await serve_stream(websocket, self._open_engine, self._stream_workers, self._limits)
             finally:
                 self._connections -= 1
+
+
+async def _until_left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _error(status: int, message: str) -> JSONResponse:

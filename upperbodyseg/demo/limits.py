@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from upperbodyseg.pictures import PictureLimits
+
 __all__ = ["Limits", "RefusedError"]
 
 
@@ -18,6 +20,7 @@ class Limits:
         max_requests: pictures worked on at once.
         max_connections: live streams at once, each with an engine of its own.
         max_fps: frames a second of one live stream; of those that come faster, the newest counts.
+        max_seconds: of one request, for the upload and again for the work; then it is given up.
     """
 
     max_upload_bytes: int = 32 * 2**20
@@ -26,6 +29,14 @@ class Limits:
     max_requests: int = 2
     max_connections: int = 2
     max_fps: float = 60.0
+    max_seconds: float = 60.0
+
+    @property
+    def pictures(self) -> PictureLimits:
+        """Of each picture: only what every browser shows."""
+        return PictureLimits(
+            self.max_pixels, max_bytes=self.max_upload_bytes, formats=("JPEG", "PNG", "WebP")
+        )
 
 
 class RefusedError(Exception):

@@ -74,20 +74,21 @@ class _Stream:
     ) -> tuple[dict[str, object], list[bytes]]:
         settings = Settings.parse(header)
         timestamp = header.get("timestamp_ms", 0)
-        if not isinstance(timestamp, int):
-            raise RefusedError(400, f"timestamp_ms must be a whole number, got {timestamp!r}")
+        for name in ("timestamp_ms", "frame"):
+            if not isinstance(header.get(name, 0), int):  # 1e999, say, couldn't be sent back
+                raise RefusedError(400, f"{name} must be a whole number, got {header[name]!r}")
         if self._engine is None or self._model != settings.model:
             self.close()
             self._engine, self._model = self._open_engine(settings.model), settings.model
         if background is not None and background is not self._encoded_background:
-            self._background = decode_background(background, self._limits.max_pixels)
+            self._background = decode_background(background, self._limits.pictures)
             self._encoded_background = background
         return process_picture(
             self._engine,
             content,
             self._background,
             settings,
-            self._limits.max_pixels,
+            self._limits.pictures,
             is_still=False,
             timestamp=timestamp,
         )

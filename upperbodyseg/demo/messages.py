@@ -18,6 +18,7 @@ from upperbodyseg.demo.limits import RefusedError
 __all__ = ["pack", "unpack"]
 
 _PREFIX = 4
+_MAX_HEADER = 2**16  # bytes; the page's have some hundred
 
 
 def pack(header: Mapping[str, object], *parts: bytes) -> bytes:
@@ -34,11 +35,13 @@ def unpack(message: bytes) -> tuple[dict[str, Any], list[bytes]]:
     """
     start = _PREFIX + int.from_bytes(message[:_PREFIX], "little")
     try:
+        if start > _MAX_HEADER:
+            raise ValueError(f"a header has {_MAX_HEADER} bytes at most")
         header = json.loads(message[_PREFIX:start])
-        sizes = [int(size) for size in header["parts"]]
+        sizes = list(header["parts"])
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise RefusedError(400, "the message has no readable header") from exc
-    if any(size < 0 for size in sizes) or start + sum(sizes) != len(message):
+    if not all(type(size) is int and size >= 0 for size in sizes) or start + sum(sizes) != len(message):
         raise RefusedError(400, "the message is not as long as its header says")
     ends = itertools.accumulate(sizes, initial=start)
     return header, [message[a:b] for a, b in itertools.pairwise(ends)]

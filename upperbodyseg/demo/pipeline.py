@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
@@ -12,11 +11,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from upperbodyseg.backgrounds import compose, parse_colour
 from upperbodyseg.demo.limits import RefusedError
-from upperbodyseg.demo.pictures import decode_picture, encode_picture
-from upperbodyseg.effects import blur_background, cut_out, replace_background
+from upperbodyseg.demo.pictures import decode_picture
+from upperbodyseg.effects import cut_out
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA
 from upperbodyseg.models.spec import MODELS
+from upperbodyseg.pictures import Picture, PictureLimits, encode_picture
 from upperbodyseg.types import FrameInput, SegmentationOutput
 
 __all__ = ["EFFECTS", "Engine", "Settings", "process_picture"]
@@ -67,10 +68,10 @@ class Settings:
             raise RefusedError(400, f"effect must be one of {', '.join(EFFECTS)}, got {effect!r}")
         if model not in MODELS:
             raise RefusedError(400, f"model must be one of {', '.join(MODELS)}, got {model!r}")
-        if not isinstance(colour, str) or not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+        bgr = parse_colour(colour) if isinstance(colour, str) else None
+        if bgr is None:
             raise RefusedError(400, f"colour must be written like #00ff00, got {colour!r}")
-        red, green, blue = bytes.fromhex(colour[1:])
-        return cls(effect, header.get("blur_sigma", DEFAULT_BLUR_SIGMA), model, (blue, green, red))
+        return cls(effect, header.get("blur_sigma", DEFAULT_BLUR_SIGMA), model, bgr)
 
 
 def process_picture(
@@ -78,40 +79,44 @@ def process_picture(
     content: bytes,
     background: NDArray[np.uint8] | None,
     settings: Settings,
-    max_pixels: int,
+    limits: PictureLimits,
     *,
     is_still: bool,
     timestamp: int = 0,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> tuple[dict[str, object], list[bytes]]:
     """Segment one encoded picture and apply the effect.
 
     Args:
         engine: the engine; a stream has one of its own.
-        content: a JPEG, PNG or WebP file.
+        content: the file.
         background: BGR ``(H, W, 3)`` for the effect "picture".
         settings: what to make of it.
-        max_pixels: refuse larger pictures.
+        limits: refuse pictures beyond them.
         is_still: a picture, whose result goes back without loss, rather than a frame of a stream.
         timestamp: of a frame, in milliseconds.
+        given_up: asked between the stages: does nobody wait for the result any more?
 
     Returns:
-        The header (size, effect, people found, milliseconds a stage, media type of the result) and the
-        parts: the mask, always a PNG and so exactly the library's, and the result, which is left
-        out where it is the mask.
+        The header (size, effect, people found, whether the file is damaged, milliseconds a stage, media
+        type of the result) and the parts: the mask, always a PNG and so exactly the library's, and the
+        result, which is left out where it is the mask.
 
     Raises:
-        RefusedError: the picture or the settings can't be used.
+        RefusedError: the picture or the settings can't be used, or it was given up.
         InputError: ``blur_sigma`` is out of range.
         ModelError: the runtime failed.
     """
     clock = [perf_counter()]
-    bgr = decode_picture(content, max_pixels)
+    picture = decode_picture(content, limits)
     clock.append(perf_counter())
-    frame = FrameInput.from_array(bgr, timestamp=timestamp, is_still=is_still)
+    _check_awaited(given_up)
+    frame = FrameInput.from_array(picture.bgr, timestamp=timestamp, is_still=is_still)
     output = engine.process(frame, settings.blur_sigma)
-    mask = output.mask
+    mask = picture.without_transparent(output.mask)
     clock.append(perf_counter())
-    result = _apply(settings, bgr, mask, background)
+    _check_awaited(given_up)
+    result = _apply(settings, picture, mask, background)
     clock.append(perf_counter())
     parts = [encode_picture(mask, ".png")]
     suffix = ".png" if is_still or settings.effect in ("cutout", "mask") else ".jpg"
@@ -124,27 +129,30 @@ def process_picture(
         "height": mask.shape[0],
         "effect": settings.effect,
         "persons": len(output.persons),
+        "damaged": picture.damaged,
         "timings_ms": {"decode": decode, **output.timings_ms, "effect": effect, "encode": encode},
         "media_type": _MEDIA_TYPES[suffix],
     }
     return header, parts
 
 
+def _check_awaited(given_up: Callable[[], bool]) -> None:
+    if given_up():
+        raise RefusedError(503, "nobody waits for the picture any more")
+
+
 def _apply(
-    settings: Settings,
-    bgr: NDArray[np.uint8],
-    mask: NDArray[np.uint8],
-    background: NDArray[np.uint8] | None,
+    settings: Settings, picture: Picture, mask: NDArray[np.uint8], background: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8] | None:
     match settings.effect:
         case "blur":
-            return blur_background(bgr, mask)
+            return compose(picture, mask, "blur")
         case "colour":
-            return replace_background(bgr, mask, settings.colour)
+            return compose(picture, mask, settings.colour)
         case "cutout":
-            return cut_out(bgr, mask)
+            return cut_out(picture.bgr, mask)
         case "picture":
             if background is None:
                 raise RefusedError(400, "choose a picture for the background first")
-            return replace_background(bgr, mask, background)
+            return compose(picture, mask, background)
     return None

@@ -7,20 +7,17 @@ reported, not fatal. Reading a mask gives the foreground and the pixels that are
 from __future__ import annotations
 
 import csv
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.errors import InputError
+from upperbodyseg.pictures import PictureError, decode_labels, list_pictures, read_file
 
 __all__ = ["LAYOUTS", "Dataset", "MaskError", "Pair", "Truth", "read_dataset", "read_truth"]
-
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 class MaskError(Exception):
@@ -121,12 +118,12 @@ def _match_folders(found: Dataset, root: Path, images: Path, masks: Path) -> Dat
     for folder in (images, masks):
         if not folder.is_dir():
             raise InputError(f"the layout {found.layout} needs a folder {folder}; there is none")
-    pictures = sorted(p for p in images.iterdir() if p.suffix.lower() in _SUFFIXES)
+    pictures, _ = list_pictures(images)
     for image in pictures:
         found.add(root, image, masks / f"{image.stem}.png")
     stems = {p.stem for p in pictures}
     for mask in sorted(masks.glob("*.png")):
-        if mask.stem not in stems:
+        if mask.stem not in stems and not mask.name.startswith("._"):
             found.missing.append((mask.relative_to(root).as_posix(), "a mask without its picture"))
     return found
 
@@ -155,54 +152,12 @@ def _read_manifest(root: Path, split: str) -> Dataset:
 # --- masks --------------------------------------------------------------------------------------
 
 
-def _palette(content: bytes) -> NDArray[np.uint8] | None:
-    """The colours of a palette PNG as ``(n, 3)`` RGB; None where the file has none."""
-    at = 8
-    if len(content) < 33:  # signature and header
-        return None
-    while at + 8 <= len(content):
-        length, kind = struct.unpack(">I4s", content[at : at + 8])
-        if (
-            kind == b"PLTE" and content[25] == 3 and length % 3 == 0
-        ):  # an indexed picture; others may carry one as a hint
-            return np.frombuffer(content[at + 8 : at + 8 + length], np.uint8).reshape(-1, 3)
-        if kind == b"IDAT":
-            break
-        at += 12 + length
-    return None
-
-
 def _labels(file: Path) -> NDArray[np.uint8]:
     """A mask's values, of a palette PNG the indices, ``(H, W)`` uint8."""
     try:
-        content = file.read_bytes()
-    except OSError as exc:
-        raise MaskError(f"the mask can't be read: {exc.strerror}") from exc
-    palette = _palette(content)
-    how = cv2.IMREAD_UNCHANGED if palette is None else cv2.IMREAD_COLOR
-    try:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), how) if content else None
-    except cv2.error as exc:
-        raise MaskError(f"the mask can't be decoded: {exc.err}") from exc
-    if picture is None:
-        raise MaskError("the mask is no picture, or is damaged")
-    if picture.dtype != np.uint8:
-        raise MaskError(f"the mask should have 8 bits a pixel, it is {picture.dtype}")
-    if palette is not None:
-        # OpenCV gives colours, not indices: look each colour up.
-        code = picture.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)
-        colours = palette.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-        _, first = np.unique(colours, return_index=True)
-        index = np.zeros(code.shape, np.uint8)
-        for i in first:
-            index[code == colours[i]] = i
-        return index
-    if picture.ndim == 3:
-        planes = picture[..., :3]
-        if (planes != planes[..., :1]).any():
-            raise MaskError("the mask is a colour picture; a grey or palette PNG is needed")
-        picture = planes[..., 0]
-    return picture  # type: ignore[return-value]
+        return decode_labels(read_file(file))
+    except PictureError as exc:
+        raise MaskError(f"the mask {exc}") from exc
 
 
 def _any_class(labels: NDArray[np.uint8]) -> Truth:

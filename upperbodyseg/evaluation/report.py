@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.evaluation.datasets import Dataset, Pair, read_truth
-from upperbodyseg.evaluation.run import Method, PictureFigures, read_picture
+from upperbodyseg.evaluation.run import Method, PictureFigures
+from upperbodyseg.files import write_file
 from upperbodyseg.metrics import Confusion
+from upperbodyseg.pictures import PictureError, encode_picture, read_picture
 
 __all__ = ["PUBLISHED", "Interval", "bootstrap", "markdown", "write_page"]
 
@@ -194,12 +196,13 @@ def _overlay(bgr: NDArray[np.uint8], mask: NDArray[np.uint8], truth: NDArray[np.
 
 
 def _figure(pair: Pair, layout: str, run: Method, caption: str) -> str:
-    bgr = read_picture(pair.image)
-    if bgr is None:
+    try:
+        bgr = read_picture(pair.image, upright=False).bgr
+    except PictureError:  # it was there when it was scored
         return ""
     truth = read_truth(pair, layout).foreground
-    _, data = cv2.imencode(".jpg", _overlay(bgr, run(bgr), truth), [cv2.IMWRITE_JPEG_QUALITY, 82])
-    source = base64.b64encode(data.tobytes()).decode("ascii")
+    data = encode_picture(_overlay(bgr, run(bgr), truth), ".jpg", quality=82)
+    source = base64.b64encode(data).decode("ascii")
     return (
         f'<figure><img alt="" src="data:image/jpeg;base64,{source}">'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
@@ -239,8 +242,8 @@ def write_page(
                 if r.name in pairs
             ]
     body = "\n".join(parts)
-    file.write_text(
+    page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body>{body}</body></html>\n",
-        encoding="utf-8",
+        f"<style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )
+    write_file(file, page.encode("utf-8"))

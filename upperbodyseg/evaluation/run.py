@@ -9,15 +9,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from time import perf_counter
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.errors import InputError
 from upperbodyseg.evaluation.datasets import Dataset, MaskError, Pair, Truth, read_truth
+from upperbodyseg.files import write_file
 from upperbodyseg.metrics import ORIGINAL_THRESHOLD, Confusion, boundary_iou, confusion, davis_f, score
+from upperbodyseg.pictures import PictureError, read_picture
 
-__all__ = ["CSV_NAME", "HALF", "Method", "PictureFigures", "Progress", "evaluate", "read_picture"]
+__all__ = ["CSV_NAME", "HALF", "Method", "PictureFigures", "Progress", "evaluate"]
 
 HALF = 128
 """The middle of the soft mask; the other threshold is the original's."""
@@ -71,14 +72,12 @@ _FIELDS = tuple(f.name for f in fields(PictureFigures))
 _TYPES = {f.name: {"str": str, "float": float, "int": int}[str(f.type)] for f in fields(PictureFigures)}
 
 
-def read_picture(file: Path) -> NDArray[np.uint8] | None:
-    """A picture as BGR in the orientation its pixels are stored in, as masks are; None if unreadable."""
-    try:
-        content = np.fromfile(file, np.uint8)
-        picture = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except (OSError, cv2.error):
-        return None
-    return picture  # type: ignore[return-value]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+def _cell(text: str) -> str:
+    """A cell of a CSV that no table calculator takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _figures(name: str, method: str, mask: NDArray[np.uint8], truth: Truth, ms: float) -> PictureFigures:
@@ -110,9 +109,9 @@ def _read_rows(file: Path) -> Iterator[PictureFigures]:
     content = file.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
-        file.write_bytes(whole)
+        write_file(file, whole)
     for row in csv.DictReader(whole.decode("utf-8").splitlines()):
-        yield PictureFigures(**{k: _TYPES[k](row[k]) for k in _FIELDS})
+        yield PictureFigures(**{k: _TYPES[k](row[k].removeprefix("'")) for k in _FIELDS})
 
 
 def _open_results(out: Path, settings: dict[str, str]) -> list[PictureFigures]:
@@ -120,8 +119,8 @@ def _open_results(out: Path, settings: dict[str, str]) -> list[PictureFigures]:
     out.mkdir(parents=True, exist_ok=True)
     file, about = out / CSV_NAME, out / _SETTINGS_NAME
     if not file.exists():
-        about.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-        file.write_text(",".join(_FIELDS) + "\n", encoding="utf-8")
+        write_file(about, f"{json.dumps(settings, indent=2)}\n".encode())
+        write_file(file, f"{','.join(_FIELDS)}\n".encode())
         return []
     try:
         before = json.loads(about.read_text(encoding="utf-8"))
@@ -134,7 +133,7 @@ def _open_results(out: Path, settings: dict[str, str]) -> list[PictureFigures]:
         )
     try:
         return list(_read_rows(file))
-    except (KeyError, TypeError, ValueError) as exc:
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise InputError(f"{file} is not what an evaluation writes ({exc!r}): delete it") from exc
 
 
@@ -175,7 +174,7 @@ def evaluate(
                     problems.append((pair.name, found))
                 else:
                     rows += found
-                    writer.writerows([getattr(r, name) for name in _FIELDS] for r in found)
+                    writer.writerows([_cell(str(getattr(r, name))) for name in _FIELDS] for r in found)
                     f.flush()
             if progress:
                 progress(number)
@@ -184,9 +183,13 @@ def evaluate(
 
 def _score_pair(pair: Pair, layout: str, methods: dict[str, Method]) -> list[PictureFigures] | str:
     """Figures, or what is wrong with the pair."""
-    bgr = read_picture(pair.image)
-    if bgr is None:
-        return "the picture can't be read"
+    try:
+        picture = read_picture(pair.image, upright=False)  # as its mask is stored
+    except PictureError as exc:
+        return f"the picture {exc}"
+    if picture.damaged:
+        return "the picture is damaged"
+    bgr = picture.bgr
     try:
         truth = read_truth(pair, layout)
     except MaskError as exc:

@@ -100,7 +100,7 @@ def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> Mo
         raise ModelNotFoundError(
             f"no model description at {file}: reinstall upperbodyseg, or check models_dir"
         ) from exc
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as exc:
         raise ModelFormatError(f"{file} is no model description ({exc!r}): reinstall upperbodyseg") from exc
     if not _makes_sense(spec, name):
         raise ModelFormatError(f"{file} does not describe a {name}: {spec}")

@@ -162,8 +162,9 @@ async function segmentPicture() {
       byId("pair").hidden = false;
       shown = sent;
     }
-    const { width, height, persons } = answer.header;
-    showStatus(`${width} × ${height} pixels, ${people(persons)}.`);
+    const { width, height, persons, damaged } = answer.header;
+    const warning = damaged ? " The file is damaged: a part of the picture is missing." : "";
+    showStatus(`${width} × ${height} pixels, ${people(persons)}.${warning}`);
   } catch (error) {
     const gone = error instanceof TypeError; // what fetch raises when nobody answers
     showError(gone ? NO_SERVER : error.message);

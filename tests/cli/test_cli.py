@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 import upperbodyseg
 from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter, segment
+from upperbodyseg.backgrounds import parse_background
 from upperbodyseg.cli import main
-from upperbodyseg.cli.backgrounds import parse_background
 from upperbodyseg.effects import blur_background, cut_out, replace_background
 from upperbodyseg.errors import InputError
 from upperbodyseg.models.interpreter import choose_runtime
+from upperbodyseg.pictures import Picture, PictureLimits
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 U8 = NDArray[np.uint8]
 
 
@@ -153,7 +154,7 @@ def test_a_folder_goes_on_after_a_bad_picture_and_lists_it_at_the_end(
     last = captured.err.strip().splitlines()[-3:]
     assert "2 of 5 picture(s) failed" in last[0]
     assert "a broken one.jpg" in last[1]
-    assert "empty.png: the file is empty" in last[2]
+    assert "empty.png: is empty" in last[2]
 
 
 def test_one_unreadable_photo_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -245,10 +246,10 @@ def test_an_interruption_keeps_what_is_done(
     cv2.imwrite(str(photo.parent / "zebra.png"), webcam)
     original = command.read_picture
 
-    def interrupted(path: Path) -> U8:
+    def interrupted(path: Path, limits: PictureLimits) -> Picture:
         if path.name == "zebra.png":
             raise KeyboardInterrupt
-        return original(path)
+        return original(path, limits)
 
     monkeypatch.setattr(command, "read_picture", interrupted)
     out = tmp_path / "out"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
-import itertools
 import json
 import os
 import re
@@ -49,7 +48,6 @@ from upperbodyseg.demo.app import MEDIA_TYPE, STATIC, open_engine
 from upperbodyseg.demo.limits import Limits, RefusedError
 from upperbodyseg.demo.live import NewestFrame
 from upperbodyseg.demo.messages import pack, unpack
-from upperbodyseg.demo.pictures import decode_picture, picture_size
 from upperbodyseg.effects import blur_background, cut_out, replace_background
 
 U8 = NDArray[np.uint8]
@@ -231,39 +229,6 @@ def test_what_is_no_usable_picture_is_refused(demo: str, content: bytes, status:
     got, body, _ = ask(demo, "POST", "/segment", pack({}, content))
     assert got == status
     assert message in json.loads(body)["error"]
-
-
-def test_a_decompression_bomb_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
-    with pytest.raises(RefusedError, match="30000 x 30000"):
-        decode_picture(damaged_png(30_000, 30_000), 30_000_000)
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
-def test_sizes_are_read_from_headers(suffix: str, webcam: U8) -> None:
-    kinds = {
-        ".png": [[], [cv2.IMWRITE_PNG_COMPRESSION, 0]],
-        ".jpg": [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 2]],
-        ".webp": [[cv2.IMWRITE_WEBP_QUALITY, 80], [cv2.IMWRITE_WEBP_QUALITY, 101]],  # lossy, lossless
-    }
-    for height, width, options in itertools.product((1, 360), (1, 257, 640), kinds[suffix]):
-        picture = np.ascontiguousarray(webcam[:height, :width])
-        pictures = [picture] if suffix == ".jpg" else [picture, np.dstack([picture, picture[..., :1]])]
-        for each in pictures:  # with alpha, WebP's header has another form
-            content = cv2.imencode(suffix, each, options)[1].tobytes()
-            assert picture_size(content) == (height, width)
-            assert decode_picture(content, height * width).shape == (height, width, 3)
-            with pytest.raises(RefusedError):
-                decode_picture(content, height * width - 1)
-
-
-@given(
-    st.sampled_from((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF____WEBP", b"RIFF____WEBPVP8X", b"")),
-    st.binary(max_size=80),
-)
-def test_no_bytes_crash_the_reading_of_sizes(start: bytes, rest: bytes) -> None:
-    with contextlib.suppress(RefusedError):
-        assert min(picture_size(start + rest)) > 0
 
 
 @given(st.binary(max_size=80) | st.builds(lambda b: pack({}, b)[:-1], st.binary(max_size=9)))

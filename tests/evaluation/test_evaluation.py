@@ -16,6 +16,7 @@ from upperbodyseg.evaluation.datasets import LAYOUTS, MaskError, Pair, read_data
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.evaluation.report import bootstrap, markdown, write_page
 from upperbodyseg.evaluation.run import CSV_NAME, evaluate
+from upperbodyseg.pictures import FORMATS
 
 SETTINGS = {"models": "made up"}
 
@@ -165,7 +166,7 @@ def test_arguments_of_a_reader_are_checked(folder: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "damaged"), (b"\x89PNG\r\n\x1a\n" + b"x" * 40, "damaged"), (b"text", "damaged")],
+    [(b"", "empty"), (b"\x89PNG\r\n\x1a\n" + b"x" * 40, "damaged"), (b"text", "no picture")],
 )
 def test_a_damaged_mask_says_so(content: bytes, reason: str, tmp_path: Path) -> None:
     file = tmp_path / "mask.png"
@@ -210,8 +211,9 @@ def test_what_cannot_be_scored_is_listed_and_the_rest_done(folder: Path, tmp_pat
     rows, problems = evaluate(dataset, {"right": the_square}, tmp_path / "out", SETTINGS)
     assert [r.name for r in rows] == ["images/0.png", "images/5.png"]
     assert dict(problems) == {
-        "images/1.png": "the picture can't be read",
-        "images/2.png": "the mask is no picture, or is damaged",
+        "images/1.png": f"the picture is no picture in a format that is read: {', '.join(FORMATS[:-1])} "
+        f"and {FORMATS[-1]}",
+        "images/2.png": "the mask is empty",
         "images/3.png": "the mask is 61 x 40 pixels, the picture 60 x 40",
     }
     text = markdown(dataset, rows, problems)

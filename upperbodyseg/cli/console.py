@@ -1,0 +1,40 @@
+"""What a command says, where anybody listens: neither a closed nor a full output stops the work."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+
+__all__ = ["finish", "prepare", "warn"]
+
+
+def prepare() -> None:
+    """Make standard input, output and error usable, whatever they are."""
+    # Closed ones would be taken by the next files that are opened, and what libraries print would go there.
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (until the end)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be text
+
+
+def warn(text: str) -> None:
+    """Say something on standard error."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def finish() -> None:
+    """Let go of what could not be written, so that Python's own flush at the end doesn't fail again."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
