@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fuzz.made_pictures import exif
 from upperbodyseg import InputError, ModelFormatError, ModelNotFoundError
 from upperbodyseg.cli import main
 from upperbodyseg.evaluation.datasets import LAYOUTS, MaskError, Pair, read_dataset, read_truth
@@ -255,6 +258,51 @@ def test_results_of_other_settings_are_not_mixed(folder: Path, tmp_path: Path) -
         evaluate(dataset, {"right": the_square}, tmp_path, SETTINGS)
 
 
+FORMULAS = ("=1+1.png", "+1.png", "-1.png", "@sum.png", "'quoted.png", "\ttab.png", "plain.png")
+
+
+def test_no_name_is_a_formula_and_all_come_back_as_they_are(tmp_path: Path) -> None:
+    for name in FORMULAS:
+        write(tmp_path / name, photo(0))
+    write(tmp_path / "mask.png", square())
+    lines = [f'"{name}",mask.png' for name in FORMULAS]
+    (tmp_path / "manifest.csv").write_text("\n".join(["image,mask", *lines]))
+    dataset = read_dataset(tmp_path, "manifest")
+    rows, _ = evaluate(dataset, {"=cmd": the_square}, tmp_path / "out", SETTINGS)
+    assert [(r.name, r.method) for r in rows] == [(name, "=cmd") for name in FORMULAS]
+    with open(tmp_path / "out" / CSV_NAME, newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
+    again, _ = evaluate(dataset, {"=cmd": the_square}, tmp_path / "out", SETTINGS)
+    assert again == rows
+
+
+def test_resource_forks_are_neither_pictures_nor_masks(folder: Path) -> None:
+    (folder / "images/._0.png").touch()
+    (folder / "masks/._0.png").touch()
+    found = read_dataset(folder, "folder")
+    assert len(found.pairs) == 6
+    assert found.missing == []
+
+
+def test_pictures_are_read_as_their_masks_are_stored(folder: Path) -> None:
+    picture = Image.fromarray(photo(1)[..., ::-1])
+    file = io.BytesIO()
+    picture.save(file, "PNG", exif=exif(6))
+    (folder / "images/0.png").write_bytes(file.getvalue())
+    (folder / "images/1.png").write_bytes(file.getvalue()[:-5000])
+    dataset = read_dataset(folder, "folder")
+    seen: list[np.ndarray] = []
+
+    def method(bgr: np.ndarray) -> np.ndarray:
+        seen.append(bgr)
+        return the_square(bgr)
+
+    _, problems = evaluate(dataset, {"right": method}, folder / "out", SETTINGS)
+    np.testing.assert_array_equal(seen[0], photo(1))
+    assert problems == [("images/1.png", "the picture is damaged")]
+
+
 # --- the report ---------------------------------------------------------------------------------
 
 
@@ -330,7 +378,10 @@ def test_the_command_prints_the_table_and_writes_the_files(
     }
     assert (out / "summary.md").read_text().strip() == printed.strip()
     before = (out / CSV_NAME).read_bytes()
+    (out / "summary.md").rename(tmp_path / "elsewhere.md")
+    (out / "summary.md").symlink_to(tmp_path / "elsewhere.md")
     assert main(["evaluate", str(portraits), "--layout", "folder", "-o", str(out)]) == 0
+    assert (out / "summary.md").is_symlink()
     assert (out / CSV_NAME).read_bytes() == before
 
 
