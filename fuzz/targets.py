@@ -19,11 +19,11 @@ from upperbodyseg.demo.messages import pack, unpack
 from upperbodyseg.demo.pipeline import Settings
 from upperbodyseg.errors import InputError, ModelError
 from upperbodyseg.geometry import Region
+from upperbodyseg.image_buffer import ImageBuffer, ImageType
 from upperbodyseg.models.interpreter import RUNTIMES
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec
 from upperbodyseg.pictures import PictureError, PictureLimits, decode_labels, decode_picture
 from upperbodyseg.preprocess.pixel_format import open_frame
-from upperbodyseg.types import ImageBuffer, ImageType
 
 __all__ = ["TARGETS", "seeds"]
 
