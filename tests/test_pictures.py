@@ -466,7 +466,7 @@ def test_no_bytes_crash_the_reader(rest: bytes, start: bytes) -> None:
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     for path, message in (
-        (tmp_path, "can't be read|is no file"),
+        (tmp_path, "is no file"),
         (tmp_path / "nothing", "No such file"),
         (tmp_path / "loop", "read"),
     ):

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from upperbodyseg.checks import whole_number
 from upperbodyseg.errors import ImageTooLargeError, InputError
 from upperbodyseg.picture_bytes import BytesError, SafeBytes, endings, make_safe, read_orientation, sniff
+from upperbodyseg.picture_pixels import as_it_looks, turn
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -61,8 +62,6 @@ _PLUGINS = {
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "HEIC": ("pillow_heif", "HeifImageFile"),
 }
-_BAND = 32  # rows handed over at a time, so that the copies stay in the processor's cache
-_MAX_PROFILE = 4 * 2**20  # bytes; a printer's profile has some 2 MB
 
 
 class PictureError(InputError):
@@ -136,12 +135,13 @@ def read_file(path: Path, max_bytes: int = PictureLimits.max_bytes) -> bytes:
     try:
         # Not to wait for a pipe's other end; O_BINARY is Windows'.
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(number)
+            raise PictureError("is no file")
         with open(number, "rb") as file:
-            status = os.fstat(number)
-            if not stat.S_ISREG(status.st_mode):
-                raise PictureError("is no file")
-            if status.st_size <= max_bytes:
-                content = file.read(max_bytes + 1)
+            # A byte more than it has room for tells one that grows meanwhile.
+            content = file.read(max_bytes + 1) if status.st_size <= max_bytes else b""
     except OSError as exc:
         raise PictureError(f"can't be read: {exc.strerror}") from exc
     except MemoryError as exc:
@@ -197,8 +197,8 @@ def decode_picture(content: bytes, limits: PictureLimits | None = None, *, uprig
         raise PictureError("is too large for this machine's memory") from exc
     if not upright or orientation == 1:
         return picture
-    alpha = None if picture.alpha is None else _turn(picture.alpha, orientation)
-    return Picture(_turn(picture.bgr, orientation), alpha, picture.damaged)
+    alpha = None if picture.alpha is None else turn(picture.alpha, orientation)
+    return Picture(turn(picture.bgr, orientation), alpha, picture.damaged)
 
 
 def picture_size(content: bytes, limits: PictureLimits | None = None) -> tuple[int, int]:
@@ -291,7 +291,7 @@ def _load(image: ImageFile) -> Picture:
             # for this is one for the whole process.
             image.tile = []
             image.load()
-        pixels = _as_it_looks(image)
+        pixels = as_it_looks(image)
     except MemoryError:
         raise
     except Exception as exc:  # of damaged bytes Pillow raises whatever it stumbles over
@@ -304,92 +304,6 @@ def _load(image: ImageFile) -> Picture:
         return Picture(pixels, None, damaged)
     alpha = None if pixels[..., 3].min() == 255 else np.ascontiguousarray(pixels[..., 3])
     return Picture(cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR), alpha, damaged)  # type: ignore[arg-type]
-
-
-def _as_it_looks(image: Any) -> NDArray[np.uint8]:
-    """Pixels as grey, BGR or BGRA."""
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _deep(image)
-    transparent = "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBa", "RGBA")
-    profile = image.info.get("icc_profile")
-    if transparent:
-        image = image.convert("RGBA")
-    elif image.mode == "1":
-        image = image.convert("L")
-    elif image.mode not in ("L", "RGB", "CMYK"):  # palettes, YCbCr, LAB
-        image = image.convert("RGB")
-    if profile:
-        image = _to_srgb(image, profile)
-    if image.mode == "CMYK":
-        image = image.convert("RGB")
-    return _to_array(image)
-
-
-def _deep(image: Any) -> NDArray[np.uint8]:
-    """Grey of more than 8 bits: of 16 the upper 8; numbers with a fraction are from 0 to 1."""
-    values = np.asarray(image)
-    if values.dtype.kind == "f":
-        scaled: NDArray[np.uint8] = (np.nan_to_num(values).clip(0, 1) * 255 + 0.5).astype(np.uint8)
-        return scaled
-    grey: NDArray[np.uint8] = (values.clip(0, 65535) >> 8).astype(np.uint8)
-    hidden = image.info.get("transparency")
-    if isinstance(hidden, int):
-        return np.dstack([grey, grey, grey, np.where(values == hidden, 0, 255).astype(np.uint8)])
-    return grey
-
-
-def _to_array(image: Any) -> NDArray[np.uint8]:
-    """Pillow's pixels as OpenCV has them; a few rows at a time, which takes half of the time."""
-    width, height = image.size
-    layout, stored, channels, convert = {
-        "L": ("L", 1, 1, None),
-        "RGB": ("RGBX", 4, 3, cv2.COLOR_RGBA2BGR),  # as Pillow keeps it
-        "RGBA": ("RGBA", 4, 4, cv2.COLOR_RGBA2BGRA),
-    }[image.mode]
-    out = np.empty((height, width, channels), np.uint8)
-    for top in range(0, height, _BAND):
-        below = min(top + _BAND, height)
-        content = image.crop((0, top, width, below)).tobytes("raw", layout)
-        rows = np.frombuffer(content, np.uint8).reshape(below - top, width, stored)
-        if convert is None:
-            out[top:below] = rows
-        else:
-            cv2.cvtColor(rows, convert, dst=out[top:below])
-    return out if channels > 1 else out[..., 0]
-
-
-def _to_srgb(image: Any, profile: bytes) -> Any:
-    """By the picture's colour profile; as it is where that is damaged, or for other channels."""
-    from PIL import ImageCms  # noqa: PLC0415  (few pictures need it)
-
-    if len(profile) > _MAX_PROFILE:
-        return image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        space = source.profile.xcolor_space.strip()
-        name = ImageCms.getProfileDescription(source).lower()
-        if space == "RGB" and name.startswith("srgb") and "linear" not in name:
-            return image
-        colours = image.convert("RGB") if image.mode == "RGBA" else image
-        if {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[colours.mode] != space:
-            return image
-        converted: Any = ImageCms.profileToProfile(
-            colours, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.PERCEPTUAL, "RGB"
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image
-    if image.mode == "RGBA":
-        converted.putalpha(image.getchannel("A"))
-    return converted
-
-
-def _turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """As EXIF 2.3, tag 274, says."""
-    if orientation in (5, 6, 7, 8):
-        pixels = cv2.transpose(pixels)  # type: ignore[assignment]
-    # cv2.flip: 0 upside down, 1 left to right, -1 both.
-    how = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
-    return pixels if how is None else cv2.flip(pixels, how)  # type: ignore[return-value]
 
 
 def flatten(picture: Picture) -> NDArray[np.uint8]:
