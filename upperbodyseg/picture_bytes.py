@@ -29,6 +29,7 @@ _PNG_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"IDAT", b"IEND")
 _FILLER = b"\xaa"
 _MAX_EXIF = 16  # blocks within an AVIF or HEIC file, which need one
 _EXIF = re.compile(rb"II\*\0|MM\0\*")
+_SCAN = re.compile(rb"\xff\xda")
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # 00: a data byte of 255; D0-D7: restarts
 
 
@@ -168,7 +169,8 @@ def _safe_jpeg(content: bytes) -> SafeBytes:
 
 
 def _count_scans(content: bytes, at: int) -> None:
-    if content.count(b"\xff\xda", at) <= MAX_SCANS:  # quick, and never too few
+    # Quick, and never too few.
+    if sum(1 for _ in itertools.islice(_SCAN.finditer(content, at), MAX_SCANS + 1)) <= MAX_SCANS:
         return
     scans = 0
     while marker := _MARKER.search(content, at):

@@ -32,6 +32,7 @@ __all__ = [
     "SUFFIXES",
     "Picture",
     "PictureError",
+    "PictureFormatError",
     "PictureLimits",
     "PictureTooLargeError",
     "decode_labels",
@@ -66,6 +67,10 @@ _PLUGINS = {
 
 class PictureError(InputError):
     """A picture can't be read or written; the message says why, without the path."""
+
+
+class PictureFormatError(PictureError):
+    """A picture is in none of the formats that are read; no decoder saw it."""
 
 
 class PictureTooLargeError(PictureError, ImageTooLargeError):
@@ -175,7 +180,8 @@ def decode_picture(content: bytes, limits: PictureLimits | None = None, *, uprig
         What of the picture could be decoded; the rest is black or grey.
 
     Raises:
-        PictureError: another format, or so damaged that nothing can be decoded.
+        PictureFormatError: another format.
+        PictureError: so damaged that nothing can be decoded.
         PictureTooLargeError: it is beyond the limits.
     """
     limits = limits or PictureLimits()
@@ -222,7 +228,7 @@ def _sniff(content: bytes, limits: PictureLimits) -> str:
     kind = sniff(content)
     if kind not in limits.formats or kind is None:
         *most, last = limits.formats
-        raise PictureError(f"is no picture in a format that is read: {', '.join(most)} and {last}")
+        raise PictureFormatError(f"is in none of the formats that are read: {', '.join(most)} and {last}")
     return kind
 
 

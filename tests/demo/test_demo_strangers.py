@@ -54,7 +54,7 @@ class WaitingEngine:
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[str]:
-    with running() as host:
+    with running(Limits(max_connections=50)) as host:  # closed ones take a while to be seen
         yield host
 
 
@@ -90,7 +90,7 @@ def test_bombs_are_refused_and_the_server_goes_on(demo: str, portrait: U8) -> No
     for name, content in bombs().items():
         status, body = post(demo, pack({}, content))
         assert status in (413, 415), name
-        assert error(body).startswith("the picture "), name
+        assert error(body).startswith(("the picture ", "that is no picture")), name
     for content in (jpeg_2000(portrait[..., ::-1]), encode(portrait, "GIF"), encode(portrait, "TIFF")):
         status, body = post(demo, pack({}, content))
         assert status == 415

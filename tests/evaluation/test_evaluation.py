@@ -169,7 +169,7 @@ def test_arguments_of_a_reader_are_checked(folder: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty"), (b"\x89PNG\r\n\x1a\n" + b"x" * 40, "damaged"), (b"text", "no picture")],
+    [(b"", "empty"), (b"\x89PNG\r\n\x1a\n" + b"x" * 40, "damaged"), (b"text", "none of the formats")],
 )
 def test_a_damaged_mask_says_so(content: bytes, reason: str, tmp_path: Path) -> None:
     file = tmp_path / "mask.png"
@@ -214,7 +214,7 @@ def test_what_cannot_be_scored_is_listed_and_the_rest_done(folder: Path, tmp_pat
     rows, problems = evaluate(dataset, {"right": the_square}, tmp_path / "out", SETTINGS)
     assert [r.name for r in rows] == ["images/0.png", "images/5.png"]
     assert dict(problems) == {
-        "images/1.png": f"the picture is no picture in a format that is read: {', '.join(FORMATS[:-1])} "
+        "images/1.png": f"the picture is in none of the formats that are read: {', '.join(FORMATS[:-1])} "
         f"and {FORMATS[-1]}",
         "images/2.png": "the mask is empty",
         "images/3.png": "the mask is 61 x 40 pixels, the picture 60 x 40",

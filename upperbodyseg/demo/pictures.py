@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.demo.limits import RefusedError
-from upperbodyseg.pictures import Picture, PictureError, PictureLimits, PictureTooLargeError, flatten
+from upperbodyseg.pictures import (
+    Picture,
+    PictureError,
+    PictureFormatError,
+    PictureLimits,
+    PictureTooLargeError,
+    flatten,
+)
 from upperbodyseg.pictures import decode_picture as decode
 
 __all__ = ["decode_background", "decode_picture"]
@@ -22,6 +29,11 @@ def decode_picture(content: bytes, limits: PictureLimits) -> Picture:
         return decode(content, limits)
     except PictureTooLargeError as exc:
         raise RefusedError(413, f"the picture {exc} (the command line takes more)") from exc
+    except PictureFormatError as exc:
+        *most, last = limits.formats
+        raise RefusedError(
+            415, f"that is no picture the demo can read: it takes {', '.join(most)} and {last}"
+        ) from exc
     except PictureError as exc:
         raise RefusedError(415, f"the picture {exc}") from exc
 
