@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
+from skimage import data
 
 from upperbodyseg.cli import main
 from upperbodyseg.pictures import decode_picture, encode_picture
@@ -22,9 +23,9 @@ PHOTOS = 4
 
 
 @pytest.fixture(scope="module")
-def photo(astronaut: U8) -> U8:
+def photo() -> U8:
     """The astronaut at 12 megapixels, with a sensor's noise."""
-    large = cv2.resize(astronaut, SIZE, interpolation=cv2.INTER_CUBIC)
+    large = cv2.resize(data.astronaut()[..., ::-1], SIZE, interpolation=cv2.INTER_CUBIC)
     noise = np.random.default_rng(0).normal(0, 4, (*large.shape[:2], 1))
     return (large + noise).clip(0, 255).astype(np.uint8)
 

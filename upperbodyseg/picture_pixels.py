@@ -89,9 +89,9 @@ def _to_srgb(image: Any, profile: bytes) -> Any:
         colours = image.convert("RGB") if image.mode == "RGBA" else image
         if {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[colours.mode] != space:
             return image
-        converted: Any = ImageCms.profileToProfile(
-            colours, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.PERCEPTUAL, "RGB"
-        )
+        to_srgb = (colours, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.PERCEPTUAL, "RGB")
+        in_place = colours.mode == "RGB"  # nobody else has it, and it saves the memory of another
+        converted: Any = ImageCms.profileToProfile(*to_srgb, inPlace=in_place) or colours
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return image
     if image.mode == "RGBA":
