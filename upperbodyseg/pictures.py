@@ -120,7 +120,7 @@ class Picture:
 
 
 def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The pictures of a folder by name, and the other files; subfolders are not looked into.
+    """The pictures of a folder by name, and its other files. Subfolders are ignored.
 
     Names that begin with ``._`` are resource forks, which macOS leaves beside files on foreign disks.
     """
