@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 
 import upperbodyseg
-from upperbodyseg.cli import console, demo, evaluate, info, segment, video, webcam
+from upperbodyseg.cli import c_library, console, demo, evaluate, info, segment, video, webcam
 from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError, VideoError
 
 __all__ = ["main"]
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     webcam.add_parser(commands)
     evaluate.add_parser(commands)
     demo.add_parser(commands)
+    c_library.add_parser(commands)
     info.add_parser(commands)
     args = parser.parse_args(arguments)
     # Of damaged metadata Pillow warns; what matters of it is said as an error of the picture.
