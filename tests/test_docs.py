@@ -65,6 +65,15 @@ def test_all_that_the_package_gives_is_in_the_reference() -> None:
     assert described == set(upperbodyseg.__all__) - {"__version__"}
 
 
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    """The long options of a command, and of the commands below it."""
+    found = {o for action in parser._actions for o in action.option_strings if o.startswith("--")}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= set().union(*map(options_of, action.choices.values()))
+    return found
+
+
 def test_every_option_of_the_command_line_is_described_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     parsers: list[argparse.ArgumentParser] = []
     monkeypatch.setattr(
@@ -79,7 +88,7 @@ def test_every_option_of_the_command_line_is_described_and_no_other(monkeypatch:
     assert set(sections_by_name) == set(commands)
     rows = re.findall(r"^\| (.*?) \| (.*?) \|", shared, re.MULTILINE)
     for name, parser in commands.items():
-        taken = {o for action in parser._actions for o in action.option_strings if o.startswith("--")}
+        taken = options_of(parser)
         own = set(re.findall(r"^\| .*", sections_by_name[name], re.MULTILINE))
         described = {option for row in own for option in re.findall(r"`(--[a-z-]+)`", row.split(" | ")[0])}
         for options, of in rows:

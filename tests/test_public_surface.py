@@ -142,6 +142,7 @@ ALLOWED = {
     "engine": BASE | {"options", "pipeline", "preprocess", "postprocess"},
     "workers": BASE | ENGINE,
     "aio": BASE | ENGINE,
+    "c_library": BASE | ENGINE | {"c_library", "c_structs", "__version__"},
     "pool": BASE | ENGINE | {"workers"},
     "evaluation": BASE | {"evaluation", "files", "metrics", "models", "pictures"},
     "demo": BASE | ENGINE | {"backgrounds", "demo", "effects", "models", "pictures"},
@@ -149,8 +150,8 @@ ALLOWED = {
     "webcam": BASE | ENGINE,
     "cli": BASE
     | ENGINE
-    | {"backgrounds", "cli", "demo", "effects", "evaluation", "files", "models", "pictures"}
-    | {"postprocess", "video", "webcam", "__version__"},
+    | {"backgrounds", "c_library", "cli", "demo", "effects", "evaluation", "files", "models"}
+    | {"pictures", "postprocess", "video", "webcam", "__version__"},
     "__main__": {"cli"},
     "__init__": {"engine", "options", "errors", "image_buffer", "types"},
 }

@@ -137,9 +137,13 @@ def is_initialized(handle: int) -> None:
 
 @_guarded
 def process(handle: int, frame_address: int, blur_sigma: float, output_address: int) -> None:
-    """Segment the ``CFrameInput`` at ``frame_address`` into the ``CSegmentationOutput`` at ``output_address``.
+    """Segment a frame. On failure the output stays as it is.
 
-    On failure the output stays as it is.
+    Args:
+        handle: from :func:`create`.
+        frame_address: of a ``CFrameInput``.
+        blur_sigma: in frame pixels, 0 for no blur.
+        output_address: of a ``CSegmentationOutput``, whose mask lives until the handle's next call.
     """
     session = _session(handle)
     session.mask = None
@@ -207,29 +211,24 @@ def _runtimes_greeting_withheld() -> Iterator[None]:
     if _greeted:
         yield
         return
-    with _greeting_lock, tempfile.TemporaryFile() as kept:
-        screen = _redirect_standard_error(kept.fileno())
+    with _greeting_lock, contextlib.ExitStack() as stack:
+        try:
+            kept = stack.enter_context(tempfile.TemporaryFile())
+            screen = os.dup(2)
+        except OSError:  # no standard error, or no folder that takes a file
+            yield
+            return
+        os.dup2(kept.fileno(), 2)
         try:
             yield
         finally:
-            if screen is not None:
-                os.dup2(screen, 2)
-                os.close(screen)
+            os.dup2(screen, 2)
+            os.close(screen)
             kept.seek(0)
             for line in kept:
                 if not line.startswith(b"INFO: "):
                     _write(line)
-    _greeted = True
-
-
-def _redirect_standard_error(target: int) -> int | None:
-    """What standard error was, or None where the host has none."""
-    try:
-        before = os.dup(2)
-    except OSError:
-        return None
-    os.dup2(target, 2)
-    return before
+        _greeted = True
 
 
 def _write(line: bytes) -> None:

@@ -67,8 +67,9 @@ class CLibrary:
     @property
     def link_flags(self) -> list[str]:
         """What the linker takes; the program then finds the library where it is now."""
-        found = [f"-L{self.lib}", "-lupperbodyseg"]
-        return found if os.name == "nt" else [*found, f"-Wl,-rpath,{self.lib}"]
+        if os.name == "nt":
+            return [str(self.lib / "upperbodyseg.lib")]
+        return [f"-L{self.lib}", "-lupperbodyseg", f"-Wl,-rpath,{self.lib}"]
 
 
 def find_built(folder: Path) -> CLibrary:
@@ -79,7 +80,9 @@ def find_built(folder: Path) -> CLibrary:
     """
     library = CLibrary(folder.resolve())
     if not library.binary.is_file():
-        raise BuildError(f"{library.binary} does not exist: run upperbodyseg c-library build -o {folder} first")
+        raise BuildError(
+            f"{library.binary} does not exist: run upperbodyseg c-library build -o {folder} first"
+        )
     return library
 
 
@@ -147,7 +150,9 @@ def _config(environment: PythonEnvironment) -> str:
         if len(content) >= _PATH_BYTES:
             raise BuildError(f"the path is longer than {_PATH_BYTES - 1} bytes: {value}")
         # Octal, so that no character of a path means anything to C.
-        lines.append(f'#define BUILD_{name} "{"".join(f"{chr(92)}{byte:03o}" for byte in content)}" /* {name} */')
+        lines.append(
+            f'#define BUILD_{name} "{"".join(f"{chr(92)}{byte:03o}" for byte in content)}" /* {name} */'
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -181,7 +186,9 @@ def _compile(command: Sequence[str], package: Path, work: Path, made: CLibrary) 
 
 def _run(command: Sequence[str], folder: Path, failure: str) -> None:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
+        )
     except OSError as exc:
         raise BuildError(f"{failure}: {command[0]} can't be started ({exc})") from exc
     if done.returncode:
@@ -204,7 +211,7 @@ def _check_it_runs(command: Sequence[str], package: Path, work: Path, made: CLib
     source = str(package / "src" / "check.c")
     more, linker = (shlex.split(os.environ.get(name, "")) for name in ("CFLAGS", "LDFLAGS"))
     if _is_msvc(command):
-        end = [f"/Fe:{program}", str(made.lib / "upperbodyseg.lib"), "/link", *linker]
+        end = [f"/Fe:{program}", *made.link_flags, "/link", *linker]
         line = [*command, "/nologo", "/std:c11", f"/I{made.include}", *more, source, *end]
     else:
         line = [*command, "-std=c11", *made.compile_flags, *more, source, *made.link_flags, *linker]
@@ -213,7 +220,9 @@ def _check_it_runs(command: Sequence[str], package: Path, work: Path, made: CLib
     environment = {k: v for k, v in os.environ.items() if k != "UPPERBODYSEG_PYTHON"}
     if os.name == "nt":
         environment["PATH"] = os.pathsep.join((str(made.binary.parent), environment.get("PATH", "")))
-    done = subprocess.run([program], env=environment, capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(
+        [program], env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
     if done.returncode:
         said = done.stderr.strip() or f"exit code {done.returncode}"
         raise BuildError(f"the C library was built, but does not work here: {said}")

@@ -59,8 +59,8 @@ def _library() -> Path:
     static = "" if candidates else " (it is linked into the executable)"
     looked = "".join(f"\n  {path}" for path in candidates)
     raise BuildError(
-        f"Python {sys.version.split()[0]} at {sys.executable} has no shared libpython{static}, which a C program "
-        f"needs to run it. Looked for:{looked or ' nothing'}\n"
+        f"Python {sys.version.split()[0]} at {sys.executable} has no shared libpython{static}, which a C "
+        f"program needs to run it. Looked for:{looked or ' nothing'}\n"
         "Install it (Debian and Ubuntu: apt install libpython3-dev; Fedora: dnf install python3-libs; pyenv: "
         "PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install VERSION), or use another Python."
     )

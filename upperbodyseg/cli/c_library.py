@@ -32,8 +32,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     building = actions.add_parser(
         "build",
         help="compile the library and write its headers, pkg-config file and CMake config",
-        description="Compile the library, try it, and write it with headers, pkg-config file and CMake config. "
-        "Needs a C compiler. CFLAGS and LDFLAGS are passed on.",
+        description="Compile the library, try it, and write it with headers, pkg-config file and CMake "
+        "config. Needs a C compiler. CFLAGS and LDFLAGS are passed on.",
     )
     flags = actions.add_parser(
         "flags",

@@ -4,6 +4,7 @@
 
 #include "platform.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -47,6 +48,15 @@ bool platform_is_folder(const char *path) {
     DWORD attributes = GetFileAttributesA(path);
     return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY);
 }
+
+static void(__cdecl *kept_interrupt)(int);
+
+void platform_keep_interrupt(void) {
+    kept_interrupt = signal(SIGINT, SIG_IGN);
+    signal(SIGINT, kept_interrupt);
+}
+
+void platform_restore_interrupt(void) { signal(SIGINT, kept_interrupt); }
 
 #else
 
@@ -132,5 +142,11 @@ bool platform_is_folder(const char *path) {
     struct stat found;
     return stat(path, &found) == 0 && S_ISDIR(found.st_mode);
 }
+
+static struct sigaction kept_interrupt;
+
+void platform_keep_interrupt(void) { sigaction(SIGINT, NULL, &kept_interrupt); }
+
+void platform_restore_interrupt(void) { sigaction(SIGINT, &kept_interrupt, NULL); }
 
 #endif

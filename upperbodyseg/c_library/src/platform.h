@@ -54,4 +54,8 @@ long platform_process(void);
 
 bool platform_is_folder(const char *path);
 
+/* What the process does at Ctrl-C: kept, and put back. */
+void platform_keep_interrupt(void);
+void platform_restore_interrupt(void);
+
 #endif

@@ -207,6 +207,11 @@ static bool start_python(char *reason, size_t size) {
         return false;
     }
     own_process = platform_process();
+    /* Python 3.10 takes over Ctrl-C when this module is first loaded, whatever its configuration says. */
+    platform_keep_interrupt();
+    Py_DecRef(PyImport_ImportModule("signal"));
+    PyErr_Clear();
+    platform_restore_interrupt();
     PyEval_SaveThread(); /* any thread may call from now on */
     state = RUNNING;
     return true;
