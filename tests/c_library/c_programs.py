@@ -112,7 +112,8 @@ def run_program(program: Path, *arguments: object, timeout: float = 300, **more:
         timeout=timeout,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stderr == ""
+    assert done.returncode == 0
     return done.stdout
 
 

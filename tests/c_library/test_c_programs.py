@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from c_programs import LONG, Compile, FrameFile, check_syntax, run_program
+from c_programs import LONG, Compile, FrameFile, check_syntax, compile_program, run_program
 
 from upperbodyseg import FrameInput, ImageType, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.c_library.build import CLibrary
@@ -123,3 +124,18 @@ def test_the_program_needs_no_writable_folder_and_no_home(
     frame = frame_file(64, 64, ImageType.BGRA_8888)
     nowhere = os.fspath(tmp_path / "does not exist")
     run_program(compiled("sample.c"), tmp_path / "masks", "", *frame.arguments, HOME=nowhere, TMPDIR=nowhere)
+
+
+@pytest.mark.parametrize(("language", "standard"), [("c", "c11"), ("cpp", "c++11")])
+def test_the_porting_guides_programs_run(
+    language: str, standard: str, compiler: str, library: CLibrary, tmp_path: Path
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "from-the-original.md"
+    blocks = re.findall(
+        rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert len(blocks) == 1
+    source = tmp_path / f"guide.{language}"
+    source.write_text(blocks[0])
+    program = compile_program(compiler, library, str(source), tmp_path, standard=standard)
+    assert run_program(program) == "640 x 480\n"

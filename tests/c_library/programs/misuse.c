@@ -17,6 +17,22 @@ typedef DpxlCoreAIUpperBodySegmentationOutput Output;
 #define process dpxl_coreai_upperbodyseg_naver_process
 #define last_error dpxl_coreai_upperbodyseg_naver_last_error
 
+static const int signals[] = {
+    SIGINT, SIGTERM, SIGSEGV, SIGFPE,
+#if defined(SIGPIPE)
+    SIGPIPE,
+#endif
+};
+enum { SIGNALS = sizeof signals / sizeof *signals };
+
+typedef void (*Handler)(int);
+
+static Handler handler(int number) {
+    Handler now = signal(number, SIG_DFL);
+    signal(number, now);
+    return now;
+}
+
 static void refuse(Handle *handle, const DpxlFrameInput *frame, double sigma, const char *word) {
     Output output;
     memset(&output, 0xA5, sizeof output);
@@ -42,6 +58,10 @@ int main(int count, char **arguments) {
     CHECK(offsetof(Output, success) == 4 && offsetof(Output, segmentationMask) == 8);
     CHECK(last_error(NULL)[0] == '\0' && dpxl_coreai_upperbodyseg_naver_version()[0] != '\0');
 
+    Handler handlers[SIGNALS];
+    for (size_t i = 0; i < SIGNALS; i++) {
+        handlers[i] = handler(signals[i]);
+    }
     DpxlFrameInput frame = frame_of(arguments + 1);
     frame.timestamp = 7;
     frame.dataSize = (size_t)frame.stride * (size_t)(frame.height - 1) + 4 * (size_t)frame.width; /* not one more */
@@ -143,13 +163,8 @@ int main(int count, char **arguments) {
 
     /* The process is as it was. */
     CHECK(strcmp(setlocale(LC_ALL, NULL), "C") == 0);
-    const int signals[] = {SIGINT, SIGTERM, SIGSEGV, SIGFPE
-#if defined(SIGPIPE)
-                           , SIGPIPE
-#endif
-    };
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        CHECK(signal(signals[i], SIG_DFL) == SIG_DFL);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        CHECK(handler(signals[i]) == handlers[i]);
     }
     free(kept);
     free((void *)frame.data);

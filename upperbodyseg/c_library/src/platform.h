@@ -11,7 +11,11 @@
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 
+#if defined(_MSC_VER)
 #define THREAD_LOCAL __declspec(thread)
+#else
+#define THREAD_LOCAL _Thread_local
+#endif
 #define popen _popen
 #define pclose _pclose
 #define PATH_SEPARATOR "\\"

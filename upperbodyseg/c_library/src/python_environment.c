@@ -11,6 +11,10 @@
 #include "build_config.h" /* written by the build */
 #include "platform.h"
 
+#if defined(__GLIBC__)
+#define getenv secure_getenv /* a program with its file's rights runs no Python that its caller names */
+#endif
+
 enum { COMMAND_SIZE = 3 * PATH_SIZE };
 
 static void copy(char *target, size_t size, const char *text) { snprintf(target, size, "%s", text); }

@@ -168,6 +168,19 @@ static bool start_by_config(char *reason, size_t size) {
     return status.type == 0;
 }
 
+/* What Python would do to its process, though it is a guest here. */
+static void prepare_own_python(void) {
+    /* Warnings would be printed on the program's standard error. */
+    object *warnings = PyImport_ImportModule("warnings");
+    Py_DecRef(warnings == NULL ? NULL : PyObject_CallMethod(warnings, "simplefilter", "s", "ignore"));
+    Py_DecRef(warnings);
+    /* Python 3.10 takes over Ctrl-C when this module is first loaded, whatever its configuration says. */
+    platform_keep_interrupt();
+    Py_DecRef(PyImport_ImportModule("signal"));
+    platform_restore_interrupt();
+    PyErr_Clear();
+}
+
 /* Under the lock. */
 static bool start_python(char *reason, size_t size) {
     char error[512] = "";
@@ -207,11 +220,7 @@ static bool start_python(char *reason, size_t size) {
         return false;
     }
     own_process = platform_process();
-    /* Python 3.10 takes over Ctrl-C when this module is first loaded, whatever its configuration says. */
-    platform_keep_interrupt();
-    Py_DecRef(PyImport_ImportModule("signal"));
-    PyErr_Clear();
-    platform_restore_interrupt();
+    prepare_own_python();
     PyEval_SaveThread(); /* any thread may call from now on */
     state = RUNNING;
     return true;
