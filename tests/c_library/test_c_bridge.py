@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from upperbodyseg import FrameInput, ImageBuffer, ImageType, InputError, SegmenterOptions, segment
+from upperbodyseg import (
+    FrameInput,
+    ImageBuffer,
+    ImageType,
+    InputError,
+    SegmenterOptions,
+    UpperBodySegmenter,
+    segment,
+)
 from upperbodyseg.c_library import bridge
 from upperbodyseg.c_library.errors import BuildError
 from upperbodyseg.c_structs import CSegmentationOutput, frame_input_to_c
@@ -80,6 +88,26 @@ def test_a_frame_goes_in_and_its_mask_comes_out(handle: int, portrait: NDArray[n
     mask = np.ctypeslib.as_array(output.mask.data, (output.mask.height, output.mask.width))
     assert mask.shape == portrait.shape[:2]
     assert np.abs(mask.astype(int) - segment(portrait)).mean() < 10  # the models differ
+
+
+def test_memory_that_is_filled_anew_is_read_anew(handle: int, portrait: NDArray[np.uint8]) -> None:
+    assert bridge.initialize(handle) == ""
+    memory = portrait.copy()
+    frame = frame_input_to_c(FrameInput(ImageBuffer.view(memory), 0, ImageType.BGR_888, is_still=True))
+    output = CSegmentationOutput()
+    addresses = ctypes.addressof(frame), 0.5, ctypes.addressof(output)
+    masks = []
+    for picture, height in ((portrait, 331), (portrait[:, ::-1], 331), (portrait[:, ::-1], 200)):
+        memory[:] = picture
+        frame.height = height
+        assert bridge.process(handle, *addresses) == ""
+        assert output.mask.height == height
+        mask = np.ctypeslib.as_array(output.mask.data, (output.mask.height, output.mask.width)).copy()
+        with UpperBodySegmenter(SegmenterOptions(model="fast")) as engine:
+            still = FrameInput(ImageBuffer.view(memory[:height]), 0, ImageType.BGR_888, is_still=True)
+            np.testing.assert_array_equal(mask, engine.process(still).mask)
+        masks.append(mask)
+    assert (masks[0] != masks[1]).any()
 
 
 def test_nothing_is_raised_whatever_comes(handle: int) -> None:

@@ -27,6 +27,7 @@ from upperbodyseg.c_library.errors import BuildError
 from upperbodyseg.c_structs import CFrameInput, CImageBuffer, CSegmentationOutput, frame_input_from_c
 from upperbodyseg.engine import SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import EngineStateError, InputError, UpperBodySegError
+from upperbodyseg.types import FrameInput
 
 __all__ = ["INTERFACE", "connect", "create", "destroy", "initialize", "is_initialized", "process"]
 
@@ -40,15 +41,17 @@ _FIRST_HANDLE, _HANDLE_STEP = 4096, 16
 class _Session:
     """An engine, and the mask that its program may still read."""
 
-    __slots__ = ("engine", "mask")
+    __slots__ = ("engine", "frame", "mask")
 
     def __init__(self, engine: UpperBodySegmenter) -> None:
         self.engine = engine
         self.mask: NDArray[np.uint8] | None = None
+        self.frame: tuple[bytes, FrameInput] | None = None
 
 
 _sessions: dict[int, _Session] = {}
 _handles = itertools.count(_FIRST_HANDLE, _HANDLE_STEP)
+_FrameBytes = ctypes.c_char * ctypes.sizeof(CFrameInput)
 _MASK_POINTER = CSegmentationOutput.mask.offset + CImageBuffer.data.offset
 _Function = TypeVar("_Function", bound=Callable[..., None])
 
@@ -138,6 +141,20 @@ def is_initialized(handle: int) -> None:
         raise EngineStateError("the engine has not been initialized")
 
 
+def _frame(session: _Session, address: int) -> FrameInput:
+    """The frame at an address.
+
+    A program that fills the same memory again gets the same object. Its timestamp is then an earlier one: C
+    hands timestamps through by itself.
+    """
+    described = bytes(_FrameBytes.from_address(address))[CFrameInput.data.offset :]
+    known = session.frame
+    if known is None or known[0] != described:
+        known = described, frame_input_from_c(CFrameInput.from_address(address))
+        session.frame = known
+    return known[1]
+
+
 @_guarded
 def process(handle: int, frame_address: int, blur_sigma: float, output_address: int) -> None:
     """Segment a frame. On failure the output stays as it is.
@@ -150,8 +167,7 @@ def process(handle: int, frame_address: int, blur_sigma: float, output_address: 
     """
     session = _session(handle)
     session.mask = None
-    frame = frame_input_from_c(CFrameInput.from_address(frame_address))
-    mask = session.engine.process(frame, blur_sigma).segmentation_mask.fields
+    mask = session.engine.process(_frame(session, frame_address), blur_sigma).segmentation_mask.fields
     session.mask = mask.data
     if handle not in _sessions:
         raise EngineStateError("the handle was destroyed during the frame")
