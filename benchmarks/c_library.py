@@ -1,10 +1,11 @@
 """What a call from C costs more than the same call in Python: ``python -m benchmarks.c_library``.
 
 The library is built and loaded into this process, where it uses this very Python. One engine, with a frame
-that shows nobody, is called in three ways, in random order: in Python with a frame made before, in Python with
-a frame made from its memory, and by C. The clock is the thread's CPU time. Figures are lower quartiles, since
-what else the machine does only adds. The first row has a real engine. The others have one that answers at
-once, so that only the way there and back is left. The last calls it from a thread that Python did not start.
+that shows nobody, is called in three ways, in random order: in Python with a frame made before, in Python
+with a frame made from its memory, and by C. The clock is the thread's CPU time. Figures are lower quartiles,
+since what else the machine does only adds. The first row has a real engine. The others have one that answers
+at once, so that only the way there and back is left. The last calls it from a thread that Python did not
+start.
 """
 
 from __future__ import annotations

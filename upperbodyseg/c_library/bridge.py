@@ -20,13 +20,12 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from upperbodyseg.c_library.errors import BuildError
 from upperbodyseg.c_structs import CFrameInput, CImageBuffer, CSegmentationOutput, frame_input_from_c
-from upperbodyseg.engine import SegmenterOptions, UpperBodySegmenter
+from upperbodyseg.engine import UpperBodySegmenter
 from upperbodyseg.errors import EngineStateError, InputError, UpperBodySegError
+from upperbodyseg.image_buffer import ImageBuffer
+from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.types import FrameInput
 
 __all__ = ["INTERFACE", "connect", "create", "destroy", "initialize", "is_initialized", "process"]
@@ -45,7 +44,7 @@ class _Session:
 
     def __init__(self, engine: UpperBodySegmenter) -> None:
         self.engine = engine
-        self.mask: NDArray[np.uint8] | None = None
+        self.mask: ImageBuffer | None = None
         self.frame: tuple[bytes, FrameInput] | None = None
 
 
@@ -167,15 +166,16 @@ def process(handle: int, frame_address: int, blur_sigma: float, output_address: 
     """
     session = _session(handle)
     session.mask = None
-    mask = session.engine.process(_frame(session, frame_address), blur_sigma).segmentation_mask.fields
-    session.mask = mask.data
+    mask = session.engine.process(_frame(session, frame_address), blur_sigma).segmentation_mask
+    session.mask = mask
     if handle not in _sessions:
         raise EngineStateError("the handle was destroyed during the frame")
     assert mask.data is not None
+    memory = ctypes.c_uint8.from_buffer(mask.data)
     output = CSegmentationOutput.from_address(output_address)
-    output.mask = CImageBuffer(mask.width, mask.height, mask.step, mask.channels, None, mask.data.nbytes, 0)
+    output.mask = CImageBuffer(mask.width, mask.height, mask.step, mask.channels, None, mask.data_size, 0)
     # Past the field's type, because a cast to it takes longer than all else here.
-    ctypes.c_void_p.from_address(output_address + _MASK_POINTER).value = mask.data.ctypes.data
+    ctypes.c_void_p.from_address(output_address + _MASK_POINTER).value = ctypes.addressof(memory)
     output.success = True
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import upperbodyseg
+from upperbodyseg import __version__
 from upperbodyseg.c_library.bridge import INTERFACE
 from upperbodyseg.c_library.environment import PythonEnvironment, current_environment
 from upperbodyseg.c_library.errors import BuildError
@@ -137,7 +137,7 @@ def _compiler(named: str | None) -> list[str]:
 def _config(environment: PythonEnvironment) -> str:
     """``build_config.h``: what is fixed when the library is built."""
     texts = {
-        "VERSION": upperbodyseg.__version__,
+        "VERSION": __version__,
         "PYTHON_LIBRARY": environment.library,
         "PYTHON_EXECUTABLE": environment.executable,
         "PYTHON_HOME": environment.home,
@@ -229,7 +229,7 @@ def _check_it_runs(command: Sequence[str], package: Path, work: Path, made: CLib
 
 
 def _write_package_files(made: CLibrary) -> None:
-    version = upperbodyseg.__version__
+    version = __version__
     config = made.lib / "pkgconfig" / "upperbodyseg.pc"
     cmake = made.lib / "cmake" / "upperbodyseg"
     for folder in (config.parent, cmake):

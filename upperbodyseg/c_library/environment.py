@@ -11,7 +11,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-import upperbodyseg
+from upperbodyseg import __version__
 from upperbodyseg.c_library.errors import BuildError
 
 __all__ = ["PythonEnvironment", "current_environment"]
@@ -98,7 +98,7 @@ def _print() -> int:
     except BuildError as exc:
         print(str(exc).split(". Looked for", maxsplit=1)[0].replace("\n", " "))
         return 1
-    lines = {**vars(found), "upperbodyseg": upperbodyseg.__version__}
+    lines = {**vars(found), "upperbodyseg": __version__}
     for name, value in lines.items():
         sys.stdout.buffer.write(os.fsencode(f"{name}={value}\n"))
     return 0
