@@ -86,6 +86,35 @@ def test_a_foreign_caller_with_the_environments_python(
     assert called_from(sys.executable, library, frame, tmp_path) == expected(frame)
 
 
+# Threads of a Python program, half of which keep Python's lock during the call.
+KEEPERS = """
+import ctypes, sys, threading
+
+results = []
+
+def run(lib):
+    create = lib.dpxl_coreai_upperbodyseg_naver_create_with_options
+    create.restype = ctypes.c_void_p
+    handle = ctypes.c_void_p(create(b"model=fast"))
+    results.append(lib.dpxl_coreai_upperbodyseg_naver_initialize(handle) & 1)
+    lib.dpxl_coreai_upperbodyseg_naver_destroy(handle)
+
+kinds = [ctypes.PyDLL, ctypes.CDLL] * 4
+threads = [threading.Thread(target=run, args=[kind(sys.argv[1])]) for kind in kinds]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(sum(results))
+"""
+
+
+def test_a_host_may_keep_pythons_lock(library: CLibrary) -> None:
+    line = [sys.executable, "-I", "-c", KEEPERS, str(library.binary)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("8", "")
+
+
 @pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="not in a virtual environment")
 def test_a_host_whose_own_python_lacks_upperbodyseg_gets_the_environments(
     library: CLibrary, frame_file: WriteFrame, tmp_path: Path
