@@ -48,7 +48,9 @@ def libpython() -> Path:
 @pytest.fixture(scope="session")
 def library(compiler: str, libpython: Path, tmp_path_factory: pytest.TempPathFactory) -> CLibrary:
     """The library, built once, at a path with a space and letters beyond ASCII."""
-    return build(tmp_path_factory.mktemp("c library ü"), compiler)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CFLAGS", "-Werror -Wshadow")
+        return build(tmp_path_factory.mktemp("c library ü"), compiler)
 
 
 def compile_program(

@@ -17,7 +17,15 @@
 
 enum { COMMAND_SIZE = 3 * PATH_SIZE };
 
-static void copy(char *target, size_t size, const char *text) { snprintf(target, size, "%s", text); }
+/* What does not fit is cut off: a path of this length is none that a system opens. */
+static void copy(char *target, size_t size, const char *text) {
+    size_t length = strlen(text);
+    if (length >= size) {
+        length = size - 1;
+    }
+    memcpy(target, text, length);
+    target[length] = '\0';
+}
 
 /* The text after "name=" of a line, or NULL. */
 static const char *value_of(const char *line, const char *name) {
