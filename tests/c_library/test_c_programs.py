@@ -79,7 +79,7 @@ def test_threads_may_start_python_at_once(compiled: Compile) -> None:
 @pytest.mark.usefixtures("linux")
 def test_memory_stays_flat_over_frames(compiled: Compile, frame_file: WriteFrame) -> None:
     frame = frame_file(96, 96, ImageType.BGRA_8888)
-    frames = 10_000 if LONG else 500
+    frames = 10_000 if LONG else 300
     printed = run_program(compiled("memory.c"), frames, *frame.arguments, timeout=3600)
     early, late = map(int, printed.split())
     print(f"{frames} frames: {early} KiB after a tenth of them, {late} KiB at the end")
