@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.compare import versions
+from benchmarks.figures import publish
 from upperbodyseg import (
     FrameInput,
     ImageBuffer,
@@ -195,8 +195,8 @@ def main() -> None:
         for name, engine, function in ROWS:
             found = measure(folder, engine, function, args.calls, args.size)
             print(f"| {name} | {' | '.join(f'{value:.1f}' for value in found.values())} |", flush=True)
-    print(f"\n{versions()} Lower quartiles of {args.calls} calls; CPU time.")
+    print(f"\nLower quartiles of {args.calls} calls; CPU time.")
 
 
 if __name__ == "__main__":
-    main()
+    publish(main, "c_library")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upperbodyseg.c_library.build import build, find_built
 from upperbodyseg.c_library.errors import BuildError
+from upperbodyseg.cli import console
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -82,5 +82,5 @@ def _flags(args: argparse.Namespace) -> int:
 
 
 def _failed(exc: BuildError) -> int:
-    print(f"upperbodyseg: {exc}", file=sys.stderr)
+    console.warn(f"upperbodyseg: {exc}")
     return 1
