@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.corruptions import CORRUPTIONS, held_object
-from training.data import background_files
+from training.library import background_files
 from upperbodyseg import (
     DetectedPerson,
     FrameInput,

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.data import background_files
+from training.library import background_files
 from upperbodyseg.models.interpreter import RUNTIMES
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec
 

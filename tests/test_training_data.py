@@ -13,19 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from training.data import (
-    MAX_BOXES,
-    TEACHER_ALONE,
-    Library,
-    Scene,
-    SceneMaker,
-    background_files,
-    load_library,
-    samples,
-    segmenter_sample,
-    taught_detector_sample,
-)
+from training.library import Library, Scene, background_files, load_library
 from training.pack import pack
+from training.samples import MAX_BOXES, TEACHER_ALONE, samples, segmenter_sample, taught_detector_sample
+from training.scenes import SceneMaker
 from training.teachers import DetectorTeacher, Finder, SegmenterTeacher
 from upperbodyseg.models.spec import WEIGHTS
 
@@ -352,7 +343,7 @@ def test_a_detectors_teacher_sees_what_a_held_object_hides(
             bgr, _ = taught_detector_sample(maker, 64, teacher)  # type: ignore[arg-type]
             shown.setdefault(how, []).append(bgr)
             shown.setdefault(f"teacher, {how}", []).append(teacher.seen)
-        monkeypatch.setattr("training.data._hold_something", flat)
+        monkeypatch.setattr("training.samples._hold_something", flat)
     for plain, covered in zip(shown["as it is"], shown["flat"], strict=True):
         hidden += int((plain != covered).any())
     np.testing.assert_array_equal(shown["teacher, as it is"], shown["teacher, flat"])

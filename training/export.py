@@ -27,9 +27,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.compact import compact
-from training.data import load_library, samples
+from training.detectors import Detector, FastDetector
 from training.exported import ExportedFile
-from training.networks import NETWORKS, Detector, FastDetector, FastSegmenter, Segmenter
+from training.library import load_library
+from training.networks import NETWORKS
+from training.samples import samples
+from training.segmenters import FastSegmenter, Segmenter
 from training.train import load_average
 from upperbodyseg.models.spec import MODELS
 from upperbodyseg.postprocess.acceptance import Acceptance

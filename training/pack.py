@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import label_name, read_manifest
+from training.library import label_name, read_manifest
 
 LONGER_SIDE = 288
 QUALITY = 35  # of WebP; the folder the shipped weights came from then fits into 60 MB

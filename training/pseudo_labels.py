@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data import is_open, label_name, read_boxes, read_manifest
+from training.library import is_open, label_name, read_boxes, read_manifest
 from training.modnet import MODNet
-from training.networks import Segmenter
+from training.segmenters import Segmenter
 from training.train import load_segmenter
 from training.u2net import U2Net
 from upperbodyseg.evaluation.peers import MediaPipeSelfie

@@ -25,17 +25,12 @@ import torch.distributed
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from training.data import Library, Teachers, load_library, samples
+from training.detectors import AccurateDetector, Detector, FastDetector
+from training.library import Library, load_library
 from training.losses import detection_loss, imitation_loss, segmentation_loss
-from training.networks import (
-    NETWORKS,
-    AccurateDetector,
-    Detector,
-    FastDetector,
-    FastSegmenter,
-    Lite0Segmenter,
-    Segmenter,
-)
+from training.networks import NETWORKS
+from training.samples import Teachers, samples
+from training.segmenters import FastSegmenter, Lite0Segmenter, Segmenter
 
 PHASES = {
     "lite0-segmenter": "60000x160,24000x256",
