@@ -70,8 +70,8 @@ SOURCES = (
     ),
     (
         "unlabelled",
-        "selfies, portraits, hair, webcams and groups, with masks made by this package's earlier models, "
-        "{peers} (Apache-2.0)",
+        "selfies, portraits, hair, webcams and groups, with masks made by this package's teachers, "
+        "in part together with MediaPipe Selfie, U2Net or MODNet (Apache-2.0)",
         "CC0 (100), CC BY 4.0 (210), COCO (240), research sets and unknown terms (1,000)",
     ),
     ("cutouts/viton", "women, upper body, studio, as cut-outs", "VITON; licence unknown"),
@@ -82,9 +82,6 @@ SOURCES = (
     ("backgrounds/dghant", "landscapes without people", "none stated"),
 )
 
-# Whose masks of the unlabelled pictures a pair's networks saw, beside our own.
-PEERS = {"accurate": "MediaPipe Selfie and MODNet", "fast": "MediaPipe Selfie, U2Net and MODNet"}
-
 LIMITS = """\
 - The women among the cut-outs are fashion models, the men athletes; headsets, wheelchairs, children,
   darkness and side views are rare. Expect worse masks there.
@@ -94,16 +91,26 @@ LIMITS = """\
 - Not made for, and not to be used for, telling who somebody is."""
 
 
-def provenance(data: Path, model: str, name: str) -> str:
+def provenance(data: Path, recipe: dict[str, Any]) -> str:
+    """What a network was trained on, with origin and licence.
+
+    Raises:
+        SystemExit: the folder holds pictures that :data:`SOURCES` doesn't know.
+    """
     with open(data / "manifest.csv", newline="", encoding="utf-8") as f:
         rows = [r for r in csv.DictReader(f) if r["split"] in ("train", "unlabelled")]
+    folders = tuple(folder for folder, _, _ in SOURCES)
+    strange = sorted({r["set"] for r in rows if not r["file"].startswith(folders)})
+    if strange:
+        raise SystemExit(f"say in SOURCES of benchmarks/card.py what the sets {', '.join(strange)} are")
     held_out = set(background_files(data, held_out=True))
     lines = ["| pictures | number | origin and licence |", "|---|---|---|"]
     for folder, what, licence in SOURCES:
-        if folder == "unlabelled" and (model, name) == ("accurate", DETECTOR):
+        if folder == "unlabelled" and not recipe["pseudo_labels"]:
             continue
         number = sum(r["file"].startswith(folder) and r["file"] not in held_out for r in rows)
-        lines.append(f"| {what.format(peers=PEERS[model])} | {number:,} | {licence} |")
+        if number:
+            lines.append(f"| {what} | {number:,} | {licence} |")
     names = {
         "1": "CC BY-NC-SA",
         "2": "CC BY-NC",
@@ -125,8 +132,10 @@ def provenance(data: Path, model: str, name: str) -> str:
     return "\n".join(lines)
 
 
-def card(model: str, name: str, sources: str) -> str:
-    specs = [load_spec(name, runtime, WEIGHTS / model) for runtime in RUNTIMES]
+def card(folder: Path, name: str, data: Path) -> str:
+    """The card of one network in a model's folder."""
+    model = folder.name
+    specs = [load_spec(name, runtime, folder) for runtime in RUNTIMES]
     spec = specs[0]
     _, height, width, _ = spec.input_shape
     values: dict[str, Any] = {
@@ -141,7 +150,8 @@ def card(model: str, name: str, sources: str) -> str:
             if penalty
             else ""
         )
-    recipe = json.loads((WEIGHTS / model / f"{name}.json").read_text(encoding="utf-8"))["recipe"]
+    recipe = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["recipe"]
+    sources = provenance(data, recipe)
     phases = ", then ".join(
         f"{int(n):,} samples at {size} x {size}"
         for n, size in (phase.split("x") for phase in recipe["phases"].split(","))
@@ -194,11 +204,12 @@ The weights were trained in part on pictures of unknown or non-commercial terms.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of both models' folders")
     args = parser.parse_args()
     for model in MODELS:
+        folder = args.weights / model
         for name in (DETECTOR, SEGMENTER):
-            text = card(model, name, provenance(args.data, model, name))
-            (WEIGHTS / model / f"{name}.md").write_text(text, encoding="utf-8")
+            (folder / f"{name}.md").write_text(card(folder, name, args.data), encoding="utf-8")
 
 
 if __name__ == "__main__":

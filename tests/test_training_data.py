@@ -7,18 +7,34 @@ import zipfile
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
 
 import cv2
 import numpy as np
 import pytest
 
-from training.library import Library, Scene, background_files, load_library
+from training.held_things import count_object, drop_patches, left_out
+from training.library import Library, Scene, background_files, load_library, with_arms
 from training.pack import pack
-from training.samples import MAX_BOXES, TEACHER_ALONE, samples, segmenter_sample, taught_detector_sample
+from training.recipe import Group, RecipeError, Sampling, Views
+from training.samples import MAX_BOXES, samples, segmenter_sample, taught_detector_sample
 from training.scenes import SceneMaker
+from training.targets import TEACHER_ALONE, sharpened, target
 from training.teachers import DetectorTeacher, Finder, SegmenterTeacher
 from upperbodyseg.models.spec import WEIGHTS
+
+GROUPS = {
+    group.name: group
+    for group in (
+        Group("portraits", "photos", {"picsart": 0.0}, one_person=True),
+        Group("scenes", "photos", {"coco": 0.0}, held_things=False),
+        Group("fashion", "photos", {"ccp": 0.0}, weight=0.3, held_things=False, instead="scenes"),
+        Group("unlabelled", "photos", {"pseudo": 0.0}, instead="portraits"),
+        Group("composites", "cutouts", {"viton": 0.5, "headshots": 0.2, "picsart": 0.2, "coco": 0.2}),
+        Group("rooms", "empty", {"houses": 0.0}),
+    )
+}
+SAMPLING = Sampling(GROUPS, dict(zip(GROUPS, (0.27, 0.25, 0.02, 0.15, 0.19, 0.12), strict=True)))
+VIEWS = Views(margin=(0.05, 0.3), dropped=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +100,7 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def library(folder: Path) -> Library:
-    return load_library(folder)
+    return load_library(folder, groups=GROUPS)
 
 
 def test_openly_licensed_pictures_alone_make_samples_too(folder: Path, labels: Path) -> None:
@@ -92,11 +108,10 @@ def test_openly_licensed_pictures_alone_make_samples_too(folder: Path, labels: P
     assert {kind for kind, scenes in library.people.items() if scenes} == {"coco", "pseudo"}
     assert not any(library.cutouts.values())
     assert len(library.backgrounds["houses"]) == 3
-    maker = SceneMaker(library, np.random.default_rng(2))
-    mix = {"picsart": 0.4, "coco": 0.2, "composite": 0.2, "empty": 0.2}
-    assert maker.available(mix) == {"coco": 0.2, "composite": 0.2, "empty": 0.2}
+    maker = SceneMaker(library, np.random.default_rng(2), SAMPLING)
+    assert set(maker.shares) == {"scenes", "unlabelled", "composites", "rooms"}
     (person,) = library.people["coco"]
-    assert maker.composite(people=2).alpha.any()
+    assert maker.composite(GROUPS["composites"], people=2).alpha.any()
     assert len(person.boxes) == 1
     for _ in range(40):
         bgr, alpha, _ = segmenter_sample(maker, 64)
@@ -123,7 +138,7 @@ def test_128_is_ignored_and_no_person(library: Library) -> None:
 
 
 def test_segmenter_samples(library: Library) -> None:
-    stream = samples(library, "segmenter", 64, seed=1)
+    stream = samples(library, "segmenter", 64, 1, SAMPLING)
     seen = [next(stream) for _ in range(120)]
     for bgr, alpha, weight in seen:
         assert (bgr.shape, alpha.shape, weight.shape) == ((64, 64, 3), (64, 64), (64, 64))
@@ -139,13 +154,13 @@ def test_dark_pictures_are_learnt_from_as_the_product_shows_them(network: str, l
         people={k: [replace(s, bgr=s.bgr // 4) for s in scenes] for k, scenes in library.people.items()},
         backgrounds={k: [room // 4 for room in rooms] for k, rooms in library.backgrounds.items()},
     )
-    pictures = [sample[0] for sample in islice(samples(dark, network, 96, seed=5), 30)]
+    pictures = [sample[0] for sample in islice(samples(dark, network, 96, 5, SAMPLING), 30)]
     assert np.median([np.percentile(picture.max(2), 98) for picture in pictures]) > 180
     assert max(s.bgr.max() for scenes in dark.people.values() for s in scenes) < 64
 
 
 def test_detector_samples_box_what_their_mask_shows(library: Library) -> None:
-    stream = samples(library, "detector", 96, seed=1)
+    stream = samples(library, "detector", 96, 1, SAMPLING)
     some = False
     for _ in range(120):
         bgr, boxes, alpha, ignore = next(stream)
@@ -176,14 +191,14 @@ def test_parts_of_photos_without_people_show_nobody() -> None:
         Scene(bgr, alpha, np.array([[100, 60, 220, 200]], np.float32), ignore=ignore)
     )
     library.backgrounds["houses"].append(np.full((90, 120, 3), 7, np.uint8))
-    maker = SceneMaker(library, np.random.default_rng(1))
-    scenes = [maker.empty() for _ in range(60)]
+    maker = SceneMaker(library, np.random.default_rng(1), SAMPLING)
+    scenes = [maker.empty(GROUPS["rooms"]) for _ in range(60)]
     assert {int(scene.bgr.max()) for scene in scenes} == {0, 7}
     assert not any(scene.alpha.any() or len(scene.boxes) for scene in scenes)
 
 
 def test_a_mosaic_keeps_every_scenes_people(library: Library) -> None:
-    maker = SceneMaker(library, np.random.default_rng(1))
+    maker = SceneMaker(library, np.random.default_rng(1), SAMPLING)
     (person,) = library.people["picsart"]
     tiles = set()
     for _ in range(12):
@@ -197,88 +212,147 @@ def test_a_mosaic_keeps_every_scenes_people(library: Library) -> None:
     assert tiles == {2, 4}
 
 
-def test_a_segmenters_teacher_has_half_a_say_and_all_of_it_where_the_label_is_silent(
+class Grey:
+    """A segmenter that gives every picture one mask, the same value everywhere."""
+
+    def __init__(self, value: int = 200, size: int = 32) -> None:
+        self.value, self.size = value, size
+        self.seen: list[np.ndarray] = []
+
+    def __call__(self, bgr: np.ndarray) -> np.ndarray:
+        self.seen.append(bgr.copy())
+        return np.full(bgr.shape[:2], self.value, np.uint8)
+
+
+def taught(library: Library, seed: int, teacher: Grey, views: Views) -> tuple[np.ndarray, ...]:
+    maker = SceneMaker(library, np.random.default_rng(seed), SAMPLING)
+    return segmenter_sample(maker, 64, views, teacher)  # type: ignore[arg-type]
+
+
+def test_a_teacher_has_its_share_at_the_edge_and_all_of_it_where_the_label_is_silent(
     library: Library,
 ) -> None:
-    seen = []
-
-    class Teacher:
-        size = 32
-
-        def __call__(self, bgr: np.ndarray) -> np.ndarray:
-            seen.append(bgr)
-            return np.full(bgr.shape[:2], 200, np.uint8)
-
-    teacher = Teacher()
-    silent = empty = 0
-    for seed in range(40):
-        _, label, known = segmenter_sample(SceneMaker(library, np.random.default_rng(seed)), 64)
-        asked = len(seen)
-        maker = SceneMaker(library, np.random.default_rng(seed))
-        bgr, alpha, weight = segmenter_sample(maker, 64, teacher)  # type: ignore[arg-type]
-        if len(seen) == asked:  # a people-free picture: there the label knows better than any network
+    views = replace(VIEWS, held=0.0, sharpen=1.0, teacher_share=0.5)
+    teacher = Grey(100)
+    silent = edges = empty = 0
+    for seed in range(60):
+        maker = SceneMaker(library, np.random.default_rng(seed), SAMPLING)
+        _, _, known = segmenter_sample(maker, 64, views)
+        asked = len(teacher.seen)
+        bgr, alpha, weight = taught(library, seed, teacher, views)
+        if len(teacher.seen) == asked:  # a people-free picture: there the label knows better than any network
             np.testing.assert_array_equal(alpha, 0)
             empty += 1
             continue
-        assert bgr.shape == seen[-1].shape == (64, 64, 3)
-        np.testing.assert_array_equal(alpha[known == 0], 200)
+        assert bgr.shape == teacher.seen[-1].shape == (64, 64, 3)
+        np.testing.assert_array_equal(alpha[known == 0], 100)
         np.testing.assert_array_equal(weight[known == 0], TEACHER_ALONE)
-        np.testing.assert_allclose(alpha[known > 0], label[known > 0] / 2.0 + 100, atol=0.5)
+        told = alpha[known > 0]
+        soft = (told > 0) & (told < 255)
+        assert ((told[soft] >= 50) & (told[soft] <= 178)).all()  # half of the label, and half of 100
         silent += int((known == 0).any())
+        edges += int(soft.any())
     assert silent > 5
-    assert 0 < empty < 15
+    assert edges > 10
+    assert 0 < empty < 20
 
 
 def test_a_segmenters_teacher_sees_the_picture_at_its_own_size(library: Library) -> None:
-    class Teacher:
-        size = 96
-        seen: ClassVar = []
-
-        def __call__(self, bgr: np.ndarray) -> np.ndarray:
-            self.seen.append(bgr.shape)
-            return np.full(bgr.shape[:2], 200, np.uint8)
-
+    teacher = Grey(200, size=96)
     for seed in range(10):
-        maker = SceneMaker(library, np.random.default_rng(seed))
-        asked = len(Teacher.seen)
-        bgr, alpha, weight = segmenter_sample(maker, 64, Teacher())  # type: ignore[arg-type]
+        bgr, alpha, weight = taught(library, seed, teacher, VIEWS)
         assert bgr.shape == (64, 64, 3)
         assert alpha.shape == weight.shape == (64, 64)
-        if len(Teacher.seen) > asked:  # half of the label, 0 to 255, and half of 200
-            assert alpha.min() >= 100
-            assert alpha.max() <= 228
-    assert set(Teacher.seen) == {(96, 96, 3)}
+    assert {picture.shape for picture in teacher.seen} == {(96, 96, 3)}
 
 
-def test_what_a_held_object_hides_the_teacher_sees_and_of_the_object_it_is_asked_apart(
-    library: Library,
-) -> None:
-    class Teacher:
-        size = 64
+def test_a_teacher_sees_the_picture_before_anything_is_laid_over_it(library: Library) -> None:
+    plain, covered = Grey(), Grey()
+    changed = 0
+    for seed in range(40):
+        one, _, _ = taught(library, seed, plain, replace(VIEWS, held=0.0))
+        two, _, _ = taught(library, seed, covered, replace(VIEWS, held=1.0))
+        changed += int((one != two).any())
+    np.testing.assert_array_equal(plain.seen, covered.seen)
+    assert changed > 20
 
-        def __init__(self) -> None:
-            self.seen: list[np.ndarray] = []
 
-        def __call__(self, bgr: np.ndarray) -> np.ndarray:
-            self.seen.append(bgr.copy())
-            return np.full(bgr.shape[:2], 200 if len(self.seen) == 1 else 80, np.uint8)
+def test_a_label_that_leaves_held_things_out_is_silent_where_a_teacher_marks_one(library: Library) -> None:
+    (scene,) = library.people["coco"]
+    mask = np.zeros_like(scene.alpha)
+    mask[:, 75:90] = 255  # reaches beyond the disc, which ends at 80
+    doubted = left_out(scene.alpha, mask)
+    assert doubted[60, 82:89].all()
+    assert not doubted[:10].any()  # far from the person the label is right
+    assert not doubted[scene.alpha > 0].any()
+    assert library.people["picsart"][0].held_things
+    assert not scene.held_things
 
-    held = 0
-    for seed in range(80):
-        _, label, known = segmenter_sample(SceneMaker(library, np.random.default_rng(seed)), 64)
-        teacher = Teacher()
-        maker = SceneMaker(library, np.random.default_rng(seed))
-        _, alpha, _ = segmenter_sample(maker, 64, teacher)  # type: ignore[arg-type]
-        if len(teacher.seen) == 2:
-            clear, covered = teacher.seen
-            object_ = (clear != covered).any(2)
-            assert 0 < object_.mean() < 0.2
-            assert (known[object_] == 0).all()
-            np.testing.assert_array_equal(alpha[object_], 80)
-            beside = known > 0
-            np.testing.assert_allclose(alpha[beside], label[beside] / 2.0 + 100, atol=0.5)
-            held += 1
-    assert held > 8
+
+def test_an_object_over_the_body_is_held_and_one_beside_it_is_not() -> None:
+    label = np.zeros((80, 80), np.uint8)
+    label[20:, 20:60] = 255
+    for left, expected in ((30, 255), (0, 0), (12, None)):
+        where = np.zeros((80, 80), bool)
+        where[40:60, left : left + 16] = True
+        assert count_object(where, label) == expected
+
+
+def test_dropped_patches_hide_the_body_alone(library: Library) -> None:
+    (scene,) = library.people["picsart"]
+    changed = []
+    for seed in range(20):
+        out = drop_patches(scene.bgr, scene.alpha, np.random.default_rng(seed))
+        different = (out != scene.bgr).any(2)
+        assert not different[scene.alpha == 0].any()
+        changed.append(different.mean())
+    assert 0 < np.mean(changed) < 0.1
+    empty = np.zeros_like(scene.alpha)
+    np.testing.assert_array_equal(drop_patches(scene.bgr, empty, np.random.default_rng(1)), scene.bgr)
+
+
+def test_boxes_grow_round_the_arms_of_their_own_person() -> None:
+    alpha = np.zeros((100, 200), np.uint8)
+    alpha[30:90, 20:60] = alpha[40:50, 5:80] = 255  # arms spread
+    alpha[30:90, 120:150] = alpha[30:90, 150:180] = 255  # two who touch
+    boxes = np.array([[20, 30, 60, 90], [120, 30, 150, 90], [150, 30, 180, 90]], np.float32)
+    grown = with_arms(boxes, alpha)
+    np.testing.assert_array_equal(grown, [[5, 30, 80, 90], [120, 30, 150, 90], [150, 30, 180, 90]])
+
+
+def test_targets_are_hard_where_the_label_is_certain_and_soft_at_its_edge() -> None:
+    label = np.zeros((64, 64), np.uint8)
+    label[:, 32:] = 250
+    known = np.ones(label.shape, bool)
+    known[:8] = False
+    mask = np.full(label.shape, 90, np.uint8)
+    alpha, alone = target(label, known, mask, 0.5, 1.0, 4)
+    np.testing.assert_array_equal(alone, ~known)
+    np.testing.assert_array_equal(alpha[:8], 90)
+    assert set(np.unique(alpha[8:, :27])) == {0}
+    assert set(np.unique(alpha[8:, 37:])) == {255}
+    assert set(np.unique(alpha[8:, 30:34])) == {45, 170}
+    sharp, _ = target(label, known, mask, 0.5, 2.0, 4)
+    assert sharp[0, 0] == sharpened(mask, 2.0)[0, 0] < 90
+
+
+def test_sharpening_moves_values_away_from_one_half() -> None:
+    values = np.arange(256, dtype=np.uint8)[None]
+    sharp = sharpened(values, 2.0).astype(int)[0]
+    assert (sharp[:127] <= np.arange(127)).all()
+    assert (sharp[129:] >= np.arange(129, 256)).all()
+    assert (np.diff(sharp) >= 0).all()
+    np.testing.assert_array_equal(sharpened(values, 1.0), values)
+
+
+def test_shares_of_sets_that_are_absent_fall_back_and_say_so(library: Library) -> None:
+    maker = SceneMaker(library, np.random.default_rng(1), SAMPLING)
+    assert maker.shares["portraits"] == pytest.approx(0.42)  # its own and those of the unlabelled
+    assert sum(maker.shares.values()) == pytest.approx(1)
+    assert maker.notes == ["no picture of pseudo: the 15 % of unlabelled go to portraits"]
+    bare = Library(people={"coco": library.people["coco"]})
+    with pytest.raises(RecipeError, match="people-free"):
+        SceneMaker(bare, np.random.default_rng(1), SAMPLING)
 
 
 def test_people_free_pictures_are_cut_where_a_detector_sees_somebody(library: Library) -> None:
@@ -293,8 +367,8 @@ def test_people_free_pictures_are_cut_where_a_detector_sees_somebody(library: Li
     for how in (None, finder):
         cut = []
         for seed in range(300):
-            maker = SceneMaker(marked, np.random.default_rng(seed))
-            bgr, alpha, _ = segmenter_sample(maker, 64, None, how)
+            maker = SceneMaker(marked, np.random.default_rng(seed), SAMPLING)
+            bgr, alpha, _ = segmenter_sample(maker, 64, VIEWS, None, how)
             if not alpha.any() and np.median(bgr[28:36, 28:36]) > 60:
                 cut.append((bgr > 60).mean())
         bright[how] = cut
@@ -317,7 +391,7 @@ def test_a_taught_detectors_pictures_keep_fitting_their_labels(library: Library)
     scenes = [scene for kind in library.people.values() for scene in kind]
     before = [scene.bgr.copy() for scene in scenes]
     for seed in range(60):
-        maker = SceneMaker(library, np.random.default_rng(seed))
+        maker = SceneMaker(library, np.random.default_rng(seed), SAMPLING)
         taught_detector_sample(maker, 96, OneOpinion())  # type: ignore[arg-type]
         # After every sample: mirrored twice, a picture would be as it was.
         for picture, scene in zip(before, scenes, strict=True):
@@ -339,11 +413,11 @@ def test_a_detectors_teacher_sees_what_a_held_object_hides(
     shown: dict[str, list[np.ndarray]] = {}
     for how in ("as it is", "flat"):
         for seed in range(60):
-            maker = SceneMaker(library, np.random.default_rng(seed))
+            maker = SceneMaker(library, np.random.default_rng(seed), SAMPLING)
             bgr, _ = taught_detector_sample(maker, 64, teacher)  # type: ignore[arg-type]
             shown.setdefault(how, []).append(bgr)
             shown.setdefault(f"teacher, {how}", []).append(teacher.seen)
-        monkeypatch.setattr("training.samples._hold_something", flat)
+        monkeypatch.setattr("training.samples.lay_object", flat)
     for plain, covered in zip(shown["as it is"], shown["flat"], strict=True):
         hidden += int((plain != covered).any())
     np.testing.assert_array_equal(shown["teacher, as it is"], shown["teacher, flat"])
@@ -398,7 +472,7 @@ def test_several_teachers_teach_the_mean_of_their_masks(astronaut: np.ndarray) -
 
 def test_the_same_seed_gives_the_same_samples(library: Library) -> None:
     for network, size in (("segmenter", 64), ("detector", 96)):
-        one, two = (samples(library, network, size, seed=7) for _ in range(2))
+        one, two = (samples(library, network, size, 7, SAMPLING) for _ in range(2))
         for _ in range(10):
             for a, b in zip(next(one), next(two), strict=True):
                 np.testing.assert_array_equal(a, b)

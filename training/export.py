@@ -31,6 +31,7 @@ from training.detectors import Detector, FastDetector
 from training.exported import ExportedFile
 from training.library import load_library
 from training.networks import NETWORKS
+from training.recipe import Recipe, read_recipe
 from training.samples import samples
 from training.segmenters import FastSegmenter, Segmenter
 from training.train import load_average
@@ -42,7 +43,12 @@ CALIBRATION = 200  # pictures
 CHECK = 24  # pictures
 PRECISIONS = {"ai-edge-litert": "int8", "tflite-runtime": "float16"}
 # Of an int8 file, by the operations' names.
-STAYS_FLOAT = {"lite0": ".*Sequential_stem.*", "accurate": ".*Sequential_stem.*", "fast": None}
+STAYS_FLOAT = {
+    "teacher": ".*Sequential_stem.*",
+    "lite0": ".*Sequential_stem.*",
+    "accurate": ".*Sequential_stem.*",
+    "fast": None,
+}
 # Which detections of a pair count. The fast detector's boxes are wide as they are.
 ACCEPTANCE = {
     "accurate": Acceptance(0.12, 0.12, 0.5, 0.08, 240, 0.13),
@@ -78,9 +84,10 @@ class ExportedDetector(nn.Module):
         return shares, x[:, 1:].permute(0, 2, 3, 1).clamp(*LOG_RANGE)
 
 
-def pictures(part: str, data: Path, size: int) -> tuple[list[U8], list[U8]]:
+def pictures(part: str, data: Path, size: int, recipe: Recipe) -> tuple[list[U8], list[U8]]:
     """Training samples to calibrate with, and others to check with."""
-    stream = samples(load_library(data), part, size, seed=2024)
+    library = load_library(data, groups=recipe.groups)
+    stream = samples(library, part, size, 2024, recipe.sampling(part))
     drawn = [np.array(sample[0]) for sample in islice(stream, CALIBRATION + CHECK)]
     for picture in drawn[:CALIBRATION]:
         # The input's scale shall be exactly 1, whatever the pictures: both ends in every one.
@@ -159,7 +166,95 @@ def multiply_accumulates(wrapped: torch.nn.Module, size: int) -> int:
     return total
 
 
+def export(
+    name: str,
+    run: Path,
+    data: Path,
+    folder: Path,
+    version: str,
+    recipe: Recipe,
+    thresholds: dict[str, float] | None = None,
+    limits: dict[str, float] = LIMITS,
+) -> None:
+    """Write a network's files into a folder.
+
+    Args:
+        name: of the network.
+        run: its finished run.
+        data: the data folder, whose training pictures calibrate int8.
+        folder: where to.
+        version: of the files.
+        recipe: what is drawn of the data folder.
+        thresholds: of a detector, in place of the shipped ones.
+        limits: mean difference of the files' outputs from the network's, by precision.
+
+    Raises:
+        SystemExit: the files' outputs differ from the network's by more than the limits.
+    """
+    import litert_torch
+
+    model, part = name.split("-")
+    network = NETWORKS[name]().eval()
+    network.load_state_dict(load_average(run))
+    parameters = sum(p.numel() for p in network.parameters())
+    if isinstance(network, (FastSegmenter, FastDetector)):
+        network.fold()
+    size = network.size
+    wrapped = (
+        ExportedSegmenter(network) if isinstance(network, Segmenter) else ExportedDetector(network)
+    ).eval()
+    calibration, check = pictures(part, data, size, recipe)
+    with torch.no_grad():
+        expected = [wrapped(torch.from_numpy(p[None].astype(np.float32))) for p in check]
+
+    folder.mkdir(parents=True, exist_ok=True)
+    file_name = f"person_{part}"
+    float32 = run / f"{file_name}_float32.tflite"
+    litert_torch.convert(wrapped, (torch.zeros(1, size, size, 3),)).export(str(float32))
+
+    files: dict[str, dict[str, Any]] = {}
+    for runtime, precision in PRECISIONS.items():
+        if precision == "int8":
+            content = to_int8(float32, calibration, STAYS_FLOAT[model], part == "detector")
+        else:
+            content = to_float16(float32)
+        content = compact(content)
+        file = folder / f"{file_name}_{precision}.tflite"
+        file.write_bytes(content)
+        errors: list[float] = []
+        exported = ExportedFile(content)
+        for picture, tensors in zip(check, expected, strict=True):
+            first = (tensors[0] if isinstance(tensors, tuple) else tensors).numpy()
+            errors.append(float(np.abs(exported.run(picture)[0] - first[0]).mean()))
+        print(f"{file}: {len(content)} bytes, mean difference from the network {np.mean(errors):.5f}")
+        if np.mean(errors) > limits[precision]:
+            raise SystemExit(f"{file} differs from the network by more than {limits[precision]}")
+        files[runtime] = {
+            "file": file.name,
+            "precision": precision,
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+
+    cells = network.stride if isinstance(network, Detector) else 2
+    spec: dict[str, Any] = {
+        "name": file_name,
+        "version": version,
+        "files": files,
+        "input_shape": [1, size, size, 3],
+        "output_shape": [1, size // cells, size // cells, 4 if part == "segmenter" else 6],
+        "stride": cells,
+        "parameters": parameters,
+        "multiply_accumulates": multiply_accumulates(wrapped, size),
+        "recipe": json.loads((run / "recipe.json").read_text()),
+    }
+    if isinstance(network, Detector):
+        spec["unit"] = network.unit
+        spec["acceptance"] = asdict(ACCEPTANCE[model]) | (thresholds or {})
+    (folder / f"{file_name}.json").write_text(json.dumps(spec, indent=2) + "\n")
+
+
 def main() -> None:
+    """Export the network that the command names."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("network", choices=list(NETWORKS))
     parser.add_argument("--run", type=Path, required=True)
@@ -170,73 +265,16 @@ def main() -> None:
     parser.add_argument("--low-threshold", type=float, help="likewise")
     args = parser.parse_args()
 
-    import litert_torch
-
-    model, part = args.network.split("-")
+    model, _ = args.network.split("-")
     if args.out is None and model not in MODELS:
         parser.error(f"{args.network} is not shipped: name a folder with --out")
     folder = args.out or Path("upperbodyseg/models/weights") / model
-    network = NETWORKS[args.network]().eval()
-    network.load_state_dict(load_average(args.run))
-    parameters = sum(p.numel() for p in network.parameters())
-    if isinstance(network, (FastSegmenter, FastDetector)):
-        network.fold()
-    size = network.size
-    wrapped = (
-        ExportedSegmenter(network) if isinstance(network, Segmenter) else ExportedDetector(network)
-    ).eval()
-    calibration, check = pictures(part, args.data, size)
-    with torch.no_grad():
-        expected = [wrapped(torch.from_numpy(p[None].astype(np.float32))) for p in check]
-
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"person_{part}"
-    float32 = args.run / f"{name}_float32.tflite"
-    litert_torch.convert(wrapped, (torch.zeros(1, size, size, 3),)).export(str(float32))
-
-    files: dict[str, dict[str, Any]] = {}
-    for runtime, precision in PRECISIONS.items():
-        if precision == "int8":
-            content = to_int8(float32, calibration, STAYS_FLOAT[model], part == "detector")
-        else:
-            content = to_float16(float32)
-        content = compact(content)
-        file = folder / f"{name}_{precision}.tflite"
-        file.write_bytes(content)
-        errors: list[float] = []
-        exported = ExportedFile(content)
-        for picture, tensors in zip(check, expected, strict=True):
-            first = (tensors[0] if isinstance(tensors, tuple) else tensors).numpy()
-            errors.append(float(np.abs(exported.run(picture)[0] - first[0]).mean()))
-        print(f"{file}: {len(content)} bytes, mean difference from the network {np.mean(errors):.5f}")
-        if np.mean(errors) > LIMITS[precision]:
-            raise SystemExit(f"{file} differs from the network by more than {LIMITS[precision]}")
-        files[runtime] = {
-            "file": file.name,
-            "precision": precision,
-            "sha256": hashlib.sha256(content).hexdigest(),
-        }
-
-    cells = network.stride if isinstance(network, Detector) else 2
-    spec: dict[str, Any] = {
-        "name": name,
-        "version": args.version,
-        "files": files,
-        "input_shape": [1, size, size, 3],
-        "output_shape": [1, size // cells, size // cells, 4 if part == "segmenter" else 6],
-        "stride": cells,
-        "parameters": parameters,
-        "multiply_accumulates": multiply_accumulates(wrapped, size),
-        "recipe": json.loads((args.run / "recipe.json").read_text()),
+    given = {
+        "high_threshold": args.high_threshold,
+        "low_threshold": args.low_threshold,
     }
-    if isinstance(network, Detector):
-        spec["unit"] = network.unit
-        acceptance = asdict(ACCEPTANCE[model])
-        for field in ("high_threshold", "low_threshold"):
-            if (threshold := getattr(args, field)) is not None:
-                acceptance[field] = threshold
-        spec["acceptance"] = acceptance
-    (folder / f"{name}.json").write_text(json.dumps(spec, indent=2) + "\n")
+    thresholds = {key: value for key, value in given.items() if value is not None}
+    export(args.network, args.run, args.data, folder, args.version, read_recipe(), thresholds)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,19 +18,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.recipe import Group
+
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
 
 @dataclass
 class Scene:
-    """A picture with what is known of it. ``alpha`` 0-255; ``ignore`` True where unknown."""
+    """A picture with what is known of it. ``alpha`` 0-255; ``ignore`` True where unknown.
+
+    ``weight`` 0-1 is that of its samples in the loss. ``held_things`` is False where the label leaves out
+    what a person holds.
+    """
 
     bgr: U8
     alpha: U8
     boxes: F32  # (n, 4) x_min, y_min, x_max, y_max in pixels
     ignore: NDArray[np.bool_] | None = None
     weight: float = 1.0
+    held_things: bool = True
 
 
 @dataclass
@@ -39,6 +47,12 @@ class Library:
     people: dict[str, list[Scene]] = field(default_factory=lambda: defaultdict(list))
     cutouts: dict[str, list[U8]] = field(default_factory=lambda: defaultdict(list))  # BGRA
     backgrounds: dict[str, list[U8]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def sets(self) -> dict[str, int]:
+        """Number of pictures by set."""
+        kinds = (self.people, self.cutouts, self.backgrounds)
+        return {name: len(some) for kind in kinds for name, some in kind.items() if some}  # type: ignore[attr-defined]
 
 
 def read_manifest(folder: Path) -> list[dict[str, str]]:
@@ -81,14 +95,21 @@ def is_open(row: dict[str, str]) -> bool:
     return row["licence"].startswith(OPEN_LICENCES)
 
 
-def load_library(folder: Path, labels: Path | None = None, open_only: bool = False) -> Library:
+def load_library(
+    folder: Path,
+    labels: Path | None = None,
+    open_only: bool = False,
+    groups: Mapping[str, Group] | None = None,
+) -> Library:
     """Decode the train split, and the unlabelled pictures that ``labels`` has soft masks for.
 
     Args:
         folder: the data folder.
         labels: what ``training.pseudo_labels`` wrote.
         open_only: take openly licensed pictures alone.
+        groups: what the recipe knows of the sets.
     """
+    of_set = {name: g for g in (groups or {}).values() if g.kind == "photos" for name in g.sets}
     library = Library()
     boxes = read_boxes(folder)
     allowed = set(background_files(folder, held_out=False))
@@ -105,29 +126,27 @@ def load_library(folder: Path, labels: Path | None = None, open_only: bool = Fal
         picture = cv2.imread(str(folder / file), cv2.IMREAD_UNCHANGED)
         if picture is None:
             raise OSError(f"can't read {folder / file}")
-        if file.startswith("cutouts/"):
-            library.cutouts[row["set"]].append(picture)
-        elif file.startswith("backgrounds/"):
+        if file.startswith("backgrounds/"):
             if file in allowed:
                 library.backgrounds[row["set"]].append(picture[..., :3])
+        elif picture.ndim == 3 and picture.shape[2] == 4:
+            library.cutouts[row["set"]].append(picture)
         else:
             mask = cv2.imread(str(folder / row["mask"]), cv2.IMREAD_GRAYSCALE)
-            assert mask is not None
+            if mask is None:
+                raise OSError(f"can't read the mask {folder / row['mask']}")
             ignore = mask == 128
             alpha = np.where(mask == 255, 255, 0).astype(np.uint8)
             bgr = picture if picture.ndim == 3 else cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-            found = boxes.get(file, np.zeros((0, 4), np.float32))
-            if row["set"] == "picsart":
-                # Portraits show one person, whom thin straps or a raised hand may have split.
+            group = of_set.get(row["set"])
+            if group is not None and group.one_person:
+                # Thin straps or a raised hand may have split the one person.
                 found = alpha_box(alpha)
+            else:
+                found = with_arms(boxes.get(file, np.zeros((0, 4), np.float32)), alpha)
+            weight, held = (group.weight, group.held_things) if group else (1.0, True)
             library.people[row["set"]].append(
-                Scene(
-                    bgr,
-                    alpha,
-                    found,
-                    ignore if ignore.any() else None,
-                    0.3 if row["set"] == "ccp" else 1.0,
-                )
+                Scene(bgr, alpha, found, ignore if ignore.any() else None, weight, held)
             )
     return library
 
@@ -155,3 +174,31 @@ def alpha_box(alpha: U8) -> F32:
     if not len(xs):
         return np.zeros((0, 4), np.float32)
     return np.asarray([[xs[0], ys[0], xs[-1] + 1, ys[-1] + 1]], np.float32)
+
+
+OWN_SHARE = 0.7  # of a component of the mask: from here on it is the box's person's
+
+
+def with_arms(boxes: F32, alpha: U8) -> F32:
+    """Boxes grown round what the mask shows of their people, arms included.
+
+    A part of the mask belongs to a box that holds most of it, where no other box meets it: people who
+    touch each other keep the boxes they have.
+
+    Args:
+        boxes: ``(n, 4)``; alpha: ``(H, W)`` 0-255.
+    """
+    if not len(boxes):
+        return boxes
+    out = boxes.astype(np.float32, copy=True)
+    _, parts, stats, _ = cv2.connectedComponentsWithStats((alpha > 127).astype(np.uint8))
+    for part, (x, y, w, h, area) in enumerate(stats[1:], 1):
+        inside = []
+        for x0, y0, x1, y1 in boxes.round().astype(int):
+            cut = parts[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+            inside.append(int(np.count_nonzero(cut == part)))
+        best = int(np.argmax(inside))
+        if inside[best] >= OWN_SHARE * area and np.count_nonzero(inside) == 1:
+            grown = np.array([x, y, x + w, y + h], np.float32)
+            out[best] = [*np.minimum(out[best, :2], grown[:2]), *np.maximum(out[best, 2:], grown[2:])]
+    return out

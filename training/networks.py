@@ -17,9 +17,10 @@ exported model takes the camera's bytes as they are.
 from __future__ import annotations
 
 from training.detectors import AccurateDetector, Detector, FastDetector
-from training.segmenters import AccurateSegmenter, FastSegmenter, Lite0Segmenter, Segmenter
+from training.segmenters import AccurateSegmenter, FastSegmenter, Lite0Segmenter, Segmenter, TeacherSegmenter
 
 NETWORKS: dict[str, type[Segmenter | Detector]] = {
+    "teacher-segmenter": TeacherSegmenter,
     "lite0-segmenter": Lite0Segmenter,
     "accurate-segmenter": AccurateSegmenter,
     "accurate-detector": AccurateDetector,

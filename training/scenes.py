@@ -8,18 +8,15 @@ import cv2
 import numpy as np
 
 from training.library import F32, U8, Library, Scene, alpha_box
+from training.recipe import Group, RecipeError, Sampling
 from training.scene_geometry import crop
-
-# Animals and things are taken for people more often than furniture is: show them more often.
-BACKGROUND_WEIGHTS = {"coco-negatives": 3.0}
-
 
 MIN_CUTOUT_SIDE = 60  # pixels of a person cut out of a photo
 MIN_EMPTY_SIDE = 80  # pixels of a part of a photo in which nobody is
+TRIES = 12  # to find a part of a photo that serves
+PARTS_OF = "coco"  # the set whose photos show large rooms beside the people
+EMPTY_PART = 0.4  # of the scenes without people, those that are parts of such photos
 MOSAIC_SIDE = 240  # pixels of each of a mosaic's scenes
-
-
-CUTOUT_MIX = {"viton": 0.3, "headshots": 0.15, "headshots-caps": 0.06, "picsart": 0.24, "coco": 0.25}
 
 
 def choose(rng: np.random.Generator, mix: dict[str, float]) -> str:
@@ -28,44 +25,68 @@ def choose(rng: np.random.Generator, mix: dict[str, float]) -> str:
 
 
 class SceneMaker:
-    """Draws scenes: photos as they are, rooms without people, and composites."""
+    """Draws scenes as a recipe's shares say.
 
-    def __init__(self, library: Library, rng: np.random.Generator) -> None:
-        self.pictures, self.rng = library, rng
-        self._background_sets = list(library.backgrounds)
-        weights = [
-            np.sqrt(len(library.backgrounds[s])) * BACKGROUND_WEIGHTS.get(s, 1.0)
-            for s in self._background_sets
-        ]
-        self._background_p = np.asarray(weights) / sum(weights)
+    Args:
+        library: the pictures.
+        rng: what is drawn follows from it.
+        sampling: the groups and their shares.
 
-    def _has(self, kind: str) -> bool:
-        return bool(self.pictures.people.get(kind) or self.pictures.cutouts.get(kind))
+    Attributes:
+        shares: of the groups of which there are pictures.
+        notes: a sentence for each share that moved to another group.
 
-    def available(self, mix: dict[str, float]) -> dict[str, float]:
-        """The kinds of scenes that can be made of the library's pictures."""
-        made = {"empty": True, "composite": any(map(self._has, CUTOUT_MIX))}
-        return {kind: part for kind, part in mix.items() if made.get(kind, self._has(kind))}
+    Raises:
+        RecipeError: there are no pictures, or none without people.
+    """
+
+    def __init__(self, library: Library, rng: np.random.Generator, sampling: Sampling) -> None:
+        self.pictures, self.rng, self.groups = library, rng, sampling.groups
+        sizes = library.sets
+        # A set's weight; without one the square root of its size, so that no large set drowns the others.
+        self._sets = {
+            name: {s: part or float(np.sqrt(sizes[s])) for s, part in group.sets.items() if s in sizes}
+            for name, group in sampling.groups.items()
+        }
+        rooms = [self._sets[n] for n, g in sampling.groups.items() if g.kind == "empty" and self._sets[n]]
+        if not rooms:
+            raise RecipeError("expected people-free pictures, got none: composites need them")
+        self._backgrounds = {s: part for sets in rooms for s, part in sets.items()}
+        photos = (g for g in sampling.groups.values() if g.kind == "photos" and g.one_person)
+        self._portraits = {name for group in photos for name in group.sets}
+        self.shares, self.notes = sampling.fallbacks(sizes)
+
+    def draw(self) -> tuple[Group, Scene]:
+        """A scene, and the group that it is of."""
+        group = self.groups[choose(self.rng, self.shares)]
+        if group.kind == "cutouts":
+            return group, self.composite(group)
+        if group.kind == "empty":
+            return group, self.empty(group)
+        return group, self.photo(choose(self.rng, self._sets[group.name]))
 
     def _pick(self, items: list) -> object:  # type: ignore[type-arg]
         return items[self.rng.integers(len(items))]
 
-    def photo(self, kind: str) -> Scene:
-        return self._pick(self.pictures.people[kind])  # type: ignore[return-value]
+    def photo(self, name: str) -> Scene:
+        """A photo of a set of people."""
+        return self._pick(self.pictures.people[name])  # type: ignore[return-value]
 
-    def background(self) -> U8:
-        name = self.rng.choice(len(self._background_sets), p=self._background_p)
-        return self._pick(self.pictures.backgrounds[self._background_sets[name]])  # type: ignore[return-value]
+    def background(self, sets: dict[str, float] | None = None) -> U8:
+        """A people-free picture, of these sets or of any."""
+        return self._pick(self.pictures.backgrounds[choose(self.rng, sets or self._backgrounds)])  # type: ignore[return-value]
 
-    def empty(self) -> Scene:
-        bgr = self._without_people() if self.rng.random() < 0.4 else self.background()
+    def empty(self, group: Group) -> Scene:
+        """A scene without people: a people-free picture, or a part of a photo in which nobody is."""
+        part = self.rng.random() < EMPTY_PART and bool(self.pictures.people.get(PARTS_OF))
+        bgr = self._without_people() if part else self.background(self._sets[group.name])
         return Scene(bgr, np.zeros(bgr.shape[:2], np.uint8), np.zeros((0, 4), np.float32))
 
     def _without_people(self) -> U8:
         """A part of a photo of people in which nobody is; a people-free picture if none is found."""
         rng = self.rng
-        for _ in range(12):
-            scene = self.photo("coco")
+        for _ in range(TRIES):
+            scene = self.photo(PARTS_OF)
             h, w = scene.alpha.shape
             size = rng.uniform(0.25, 0.8)
             ch, cw = (int(min(side * size * rng.uniform(0.7, 1.4), side)) for side in (h, w))
@@ -102,18 +123,21 @@ class SceneMaker:
                 boxes.append(scene.boxes * np.float32(MOSAIC_SIDE / side) + np.tile([left, top], 2))
         return Scene(bgr, alpha, np.concatenate(boxes).astype(np.float32), ignore)
 
-    def _cutout(self) -> U8:
-        kind = choose(self.rng, {k: p for k, p in CUTOUT_MIX.items() if self._has(k)})
-        if kind not in ("picsart", "coco"):
-            return self._pick(self.pictures.cutouts[kind])  # type: ignore[return-value]
-        scene = self.photo(kind)
-        bgr, alpha = scene.bgr, scene.alpha
-        if kind == "coco":
+    def _cutout(self, group: Group) -> U8:
+        """BGRA: a cut-out, or somebody cut out of a photo."""
+        for _ in range(TRIES):
+            name = choose(self.rng, self._sets[group.name])
+            if name in self.pictures.cutouts:
+                return self._pick(self.pictures.cutouts[name])  # type: ignore[return-value]
+            scene = self.photo(name)
+            bgr, alpha = scene.bgr, scene.alpha
+            if name in self._portraits:
+                break
             box = self._large_box(scene)
-            if box is None:
-                return self._cutout()
-            x0, y0, x1, y1 = box
-            bgr, alpha = bgr[y0:y1, x0:x1], alpha[y0:y1, x0:x1]
+            if box is not None:
+                x0, y0, x1, y1 = box
+                bgr, alpha = bgr[y0:y1, x0:x1], alpha[y0:y1, x0:x1]
+                break
         # The label's edge pixels hold the old background: drop one, feather the rest.
         alpha = cv2.blur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (3, 3))
         return np.dstack([bgr, alpha])
@@ -129,8 +153,8 @@ class SceneMaker:
                 boxes.append((x0, y0, x1, y1))
         return self._pick(boxes) if boxes else None  # type: ignore[return-value]
 
-    def composite(self, people: int | None = None) -> Scene:
-        """One to four cut-outs on a people-free picture, landscape more often than not."""
+    def composite(self, group: Group, people: int | None = None) -> Scene:
+        """One to four cut-outs of a group on a people-free picture, landscape more often than not."""
         rng = self.rng
         room = self.background()
         height = int(rng.integers(240, 321))
@@ -141,10 +165,10 @@ class SceneMaker:
         alpha = np.zeros((height, width), np.uint8)
         boxes: list[F32] = []
         if people is None:
-            people = int(rng.choice([1, 2, 3, 4], p=[0.5, 0.25, 0.15, 0.1]))
+            people = min(int(rng.choice([1, 2, 3, 4], p=[0.5, 0.25, 0.15, 0.1])), group.people)
         slots = rng.permutation(people)
         for slot in slots:
-            cut = self._cutout()
+            cut = self._cutout(group)
             if rng.random() < 0.5:
                 cut = cut[:, ::-1]
             tall = height * rng.uniform(0.35, 1.15) * (1.0 if people < 3 else 0.75)

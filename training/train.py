@@ -1,9 +1,8 @@
-"""Train one network: ``python -m training.train fast-segmenter --data DIR --out runs/fast-segmenter``.
+"""Train one stage of the recipe: ``python -m training.train fast-segmenter --data DATA --runs runs``.
 
-Goes on from the last checkpoint in ``--out`` when there is one. The learning rate follows the
-number of samples seen, so a run that was cut off ends as one that was not. ``--phases`` gives
-the schedule: samples and input size of each phase, small sizes first, because the cost of a
-sample grows with its area.
+What a stage needs of earlier ones it takes from their folders in ``--runs``. It goes on from its last
+checkpoint when there is one: the learning rate follows the number of samples seen, so a run that was cut
+off ends as one that was not. Small inputs come first, because the cost of a sample grows with its area.
 
 Under ``torchrun --nproc-per-node N -m training.train ...`` N processes share every batch: two of them with a
 core each are faster than one with two.
@@ -16,6 +15,7 @@ import json
 import math
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,39 +29,30 @@ from training.detectors import AccurateDetector, Detector, FastDetector
 from training.library import Library, load_library
 from training.losses import detection_loss, imitation_loss, segmentation_loss
 from training.networks import NETWORKS
+from training.recipe import IMAGENET, RECIPE, Loss, Recipe, Sampling, Stage, read_recipe
+from training.runs import export_folder, exported
 from training.samples import Teachers, samples
+from training.scenes import SceneMaker
 from training.segmenters import FastSegmenter, Lite0Segmenter, Segmenter
 
-PHASES = {
-    "lite0-segmenter": "60000x160,24000x256",
-    "accurate-segmenter": "75000x160,45000x192,85000x256",
-    "accurate-detector": "100000x192",
-    "fast-detector": "130000x128",
-    "fast-segmenter": "130000x160",
-}
-LEARNING_RATE = {
-    "lite0-segmenter": 1e-3,
-    "accurate-segmenter": 1.2e-3,
-    "accurate-detector": 1e-3,
-    "fast-detector": 1.5e-3,
-    "fast-segmenter": 6e-4,
-}
-# Of the rate, for weights that come from ImageNet.
-BACKBONE_SHARE = {"accurate-segmenter": 0.4}
-# Stopped half-way down its schedule: at its end it knows the training rooms by heart and raises more
-# false alarms in others (training/RESULTS.md has the figures).
-STOP = {"accurate-detector": 55_000}
+WARM_UP = 150  # steps over which the learning rate rises
+SAVE_EVERY = 120.0  # seconds
 
 
 class Stream(IterableDataset):  # type: ignore[type-arg]
-    def __init__(self, library: Library, network: str, size: int, seed: int, teachers: Teachers) -> None:
-        self.arguments = (library, network.split("-")[1], size)
-        self.teachers = teachers
-        self.seed = seed
+    """A stage's samples; each worker draws its own."""
+
+    def __init__(
+        self, library: Library, stage: Stage, size: int, seed: int, sampling: Sampling, teachers: Teachers
+    ) -> None:
+        self.library, self.stage, self.size, self.seed = library, stage, size, seed
+        self.sampling, self.teachers = sampling, teachers
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         worker = get_worker_info()
-        return samples(*self.arguments, self.seed * 64 + (worker.id if worker else 0), self.teachers)
+        seed = self.seed * 64 + (worker.id if worker else 0)
+        stage = self.stage
+        return samples(self.library, stage.part, self.size, seed, self.sampling, stage.views, self.teachers)
 
 
 class Average:
@@ -80,14 +71,14 @@ class Average:
                 self.state[k].copy_(v)
 
 
-def loss_of(network: torch.nn.Module, batch: list[Tensor], device: str) -> Tensor:
+def loss_of(network: torch.nn.Module, batch: list[Tensor], device: str, terms: Loss) -> Tensor:
     parts = [b.to(device, non_blocking=True) for b in batch]
     bgr = parts[0].permute(0, 3, 1, 2).float()
     with torch.autocast(device, torch.bfloat16):
         output = network(bgr)
     if not isinstance(network, Detector):
         alpha, weight = (p[:, None].float() / 255 for p in parts[1:])
-        return segmentation_loss(output.float(), alpha, weight)
+        return segmentation_loss(output.float(), alpha, weight, terms)
     if len(parts) == 2:
         return imitation_loss(output[0].float(), output[1].float(), parts[1], network.stride, network.unit)
     alpha, ignore = (p[:, None].float() / 255 for p in parts[2:])
@@ -131,10 +122,11 @@ def start(network: torch.nn.Module, run: Path | None) -> torch.nn.Module:
     if fits(network, weights):
         network.load_state_dict(weights)
     elif isinstance(network, FastSegmenter):
-        if run is None:
-            raise SystemExit("the fast segmenter is cut out of lite0-segmenter: name its run with --start")
         larger = Lite0Segmenter()
-        larger.load_state_dict(weights)
+        if run is None:
+            larger.backbone.load_imagenet()
+        else:
+            larger.load_state_dict(weights)
         network.start_from(larger)
     elif isinstance(network, FastDetector):
         accurate = AccurateDetector()
@@ -143,8 +135,10 @@ def start(network: torch.nn.Module, run: Path | None) -> torch.nn.Module:
         else:
             accurate.load_state_dict(weights)
         network.start_from(accurate.backbone)
-    else:
+    elif run is None:
         network.backbone.load_imagenet()  # type: ignore[union-attr,operator]
+    else:
+        raise SystemExit(f"{run} holds the weights of another network than {type(network).__name__}")
     return network
 
 
@@ -169,82 +163,67 @@ def parameter_groups(network: torch.nn.Module, backbone_share: float) -> list[di
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("network", choices=list(PHASES))
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--labels", type=Path, help="folder that training.pseudo_labels wrote")
-    parser.add_argument(
-        "--teacher",
-        type=Path,
-        nargs="+",
-        default=[],
-        help="exported .tflite files to learn from: their mean beside the labels (segmenter), one in their "
-        "place (detector)",
-    )
-    parser.add_argument(
-        "--finder",
-        type=Path,
-        help="folder of an exported pair: a segmenter's pictures are cut where its detector sees people",
-    )
-    parser.add_argument("--start", type=Path, help="finished run to start from")
-    parser.add_argument("--open", action="store_true", help="learn from openly licensed pictures alone")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--phases", help="SAMPLESxSIZE,... (default: the shipped recipe)")
-    parser.add_argument("--stop", type=int, help="samples to stop at (default: the shipped recipe)")
-    parser.add_argument("--batch", type=int, default=24, help="of all processes together")
-    parser.add_argument("--lr", type=float, help="highest learning rate (default: the shipped recipe)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1)
-    args = parser.parse_args()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    processes, rank = (int(os.environ.get(name, one)) for name, one in (("WORLD_SIZE", "1"), ("RANK", "0")))
-    if processes > 1:
-        torch.distributed.init_process_group("gloo")
-    if len(args.teacher) > 1 and args.network.endswith("detector"):
-        parser.error("a detector has one teacher")
-    if args.batch % processes:
-        parser.error(f"--batch {args.batch} can't be shared by {processes} processes")
-    torch.manual_seed(args.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    lr = args.lr or LEARNING_RATE[args.network]
-    schedule = args.phases or PHASES[args.network]
-    phases = [tuple(map(int, p.split("x"))) for p in schedule.split(",")]
-    total = sum(n for n, _ in phases)
-    stop = min(args.stop or (total if args.phases else STOP.get(args.network, total)), total)
+def train(
+    stage: Stage,
+    recipe: Recipe,
+    data: Path,
+    runs: Path,
+    start_from: Path | None = None,
+    workers: int = 1,
+    open_only: bool = False,
+) -> Path:
+    """Train a stage, or go on with it; its folder.
 
-    network: torch.nn.Module = start(NETWORKS[args.network](), args.start)
+    Args:
+        stage: what to train.
+        recipe: that it is of.
+        data: the data folder.
+        runs: folder of all stages' folders.
+        start_from: folder of the run that it sets out from, where that is no stage of the recipe.
+        workers: processes that make samples.
+        open_only: learn from openly licensed pictures alone.
+    """
+    out = runs / stage.name
+    processes, rank = (int(os.environ.get(name, one)) for name, one in (("WORLD_SIZE", "1"), ("RANK", "0")))
+    if stage.batch % processes:
+        raise SystemExit(f"a batch of {stage.batch} can't be shared by {processes} processes")
+    if processes > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo")
+    torch.manual_seed(stage.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if start_from is None and stage.start != IMAGENET:
+        start_from = runs / stage.start
+    network = start(NETWORKS[stage.network](), start_from)
     network = network.to(device, memory_format=torch.channels_last).train()
-    optimiser = torch.optim.AdamW(parameter_groups(network, BACKBONE_SHARE.get(args.network, 1.0)), lr=lr)
+    optimiser = torch.optim.AdamW(parameter_groups(network, stage.backbone_share), lr=stage.learning_rate)
     average = Average(network)
     seen = step = 0
-    args.out.mkdir(parents=True, exist_ok=True)
-    recipe = {
-        "phases": schedule,
-        "stop": stop,
-        "batch": args.batch,
+    out.mkdir(parents=True, exist_ok=True)
+    about = {
+        "stage": asdict(stage),
+        "phases": ",".join(f"{count}x{size}" for count, size in stage.phases),
+        "stop": stage.samples,
+        "batch": stage.batch,
         "processes": processes,
-        "learning_rate": lr,
-        "seed": args.seed,
-        "start": args.start.name if args.start else "ImageNet",
-        "pseudo_labels": args.labels is not None,
-        "open_only": args.open,
-        "teacher": ["/".join(path.parts[-2:]) for path in args.teacher],
-        "finder": args.finder.name if args.finder else None,
+        "learning_rate": stage.learning_rate,
+        "seed": stage.seed,
+        "start": start_from.name if start_from else "ImageNet",
+        "pseudo_labels": stage.labels is not None,
+        "open_only": open_only,
+        "teacher": list(stage.teachers),
+        "finder": stage.finder,
         "torch": torch.__version__,
         "device": device,
     }
-    (args.out / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
-    checkpoint = args.out / "checkpoint.pt"
+    (out / "recipe.json").write_text(json.dumps(about, indent=2) + "\n")
+    checkpoint = out / "checkpoint.pt"
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
         average.state = state["average"]
         seen, step = state["seen"], state["step"]
-        print(f"resumed at {seen} samples", flush=True)
+        print(f"{stage.name}: resumed at {seen} samples", flush=True)
 
     def save() -> None:
         part = checkpoint.with_suffix(".part")
@@ -260,24 +239,35 @@ def main() -> None:
         )
         part.replace(checkpoint)
 
-    library = load_library(args.data, args.labels, args.open)
-    teachers = Teachers(tuple(args.teacher), args.finder)
+    labels = runs / stage.labels if stage.labels else None
+    library = load_library(data, labels, open_only, recipe.groups)
+    sampling = recipe.sampling(stage.shares)
+    if rank == 0:
+        for note in SceneMaker(library, np.random.default_rng(0), sampling).notes:
+            print(f"{stage.name}: {note}", flush=True)
+        named = {name for group in recipe.groups.values() for name in group.sets}
+        for name in sorted(library.sets.keys() - named):
+            print(f"{stage.name}: the set {name} is in no group of the recipe: not drawn", flush=True)
+    teachers = Teachers(
+        tuple(exported(runs, recipe.stage(name)) for name in stage.teachers),
+        export_folder(runs, recipe.stage(stage.finder)) if stage.finder else None,
+    )
     started, start_seen, losses, saved = time.time(), seen, [], time.time()
-    log = open(args.out / "log.jsonl", "a", buffering=1)  # noqa: SIM115 (until the process ends)
+    log = open(out / "log.jsonl", "a", buffering=1)  # noqa: SIM115 (until the training ends)
     end = 0
-    for count, size in phases:
-        end = min(end + count, stop)
+    for count, size in stage.phases:
+        end = min(end + count, stage.samples)
         if seen >= end:
             continue
-        seed = args.seed * 1_000_003 + seen + 500_000 * rank
-        stream = Stream(library, args.network, size, seed, teachers)
-        for batch in DataLoader(stream, args.batch // processes, num_workers=args.workers):
-            progress = seen / total
-            warm = min(1.0, (step + 1) / 150)
-            rate = lr * warm * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-6
+        seed = stage.seed * 1_000_003 + seen + 500_000 * rank
+        stream = Stream(library, stage, size, seed, sampling, teachers)
+        for batch in DataLoader(stream, stage.batch // processes, num_workers=workers):
+            warm = min(1.0, (step + 1) / WARM_UP)
+            cosine = 0.5 + 0.5 * math.cos(math.pi * seen / stage.planned)
+            rate = stage.learning_rate * warm * cosine + 1e-6
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["share"]
-            loss = loss_of(network, batch, device)
+            loss = loss_of(network, batch, device, stage.loss)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             if processes > 1:
@@ -285,7 +275,7 @@ def main() -> None:
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
             step += 1
-            seen += args.batch
+            seen += stage.batch
             average.update(network, step)
             losses.append(float(loss.detach()))
             if rank == 0 and step % 50 == 0:
@@ -298,19 +288,43 @@ def main() -> None:
                 }
                 print(json.dumps(line), file=log)
                 losses.clear()
-            if rank == 0 and time.time() - saved > 120:
+            if rank == 0 and time.time() - saved > SAVE_EVERY:
                 save()
                 saved = time.time()
             if seen >= end:
                 break
         if rank == 0:
             save()
-    if rank > 0:
-        return
-    torch.save(
-        {"average": {k: v.half() if v.dtype == torch.float32 else v for k, v in average.state.items()}},
-        args.out / "final.pt",
-    )
+    log.close()
+    if rank == 0:
+        part = out / "final.part"
+        torch.save(
+            {"average": {k: v.half() if v.dtype == torch.float32 else v for k, v in average.state.items()}},
+            part,
+        )
+        part.replace(out / "final.pt")
+    return out
+
+
+def main() -> None:
+    """Train the stage that the command names."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("stage", help="its name in the recipe")
+    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and boxes.csv")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of all stages' folders")
+    parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--start", type=Path, help="finished run to set out from, in place of the recipe's")
+    parser.add_argument("--open", action="store_true", help="learn from openly licensed pictures alone")
+    parser.add_argument("--at-most", type=int, help="samples a phase, to try it out")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    recipe = read_recipe(args.recipe)
+    if args.at_most:
+        recipe = recipe.shortened(args.at_most)
+    train(recipe.stage(args.stage), recipe, args.data, args.runs, args.start, args.workers, args.open)
 
 
 if __name__ == "__main__":
