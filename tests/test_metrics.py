@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from scipy import ndimage
 from skimage import morphology
 
 from upperbodyseg import InputError
-from upperbodyseg.metrics import Confusion, boundary_iou, confusion, davis_f, score
+from upperbodyseg.metrics import (
+    Confusion,
+    Coverage,
+    Decidedness,
+    alpha_error,
+    boundary_iou,
+    confusion,
+    coverage,
+    davis_f,
+    decidedness,
+    score,
+)
 
 
 def square(x0: int, x1: int, y0: int = 64, y1: int = 192) -> np.ndarray:
@@ -200,3 +212,136 @@ def test_ignored_pixels_are_background_in_both(figure) -> None:  # type: ignore[
     ignore[:, 160:] = True
     assert figure(mask, truth) < 1
     assert figure(mask, truth, ignore=ignore) == 1
+
+
+# --- soft masks -----------------------------------------------------------------------------------
+
+
+def test_a_perfect_mask_is_decided() -> None:
+    assert decidedness(square(64, 192), square(64, 192)) == Decidedness(1, 0, 0, 0)
+
+
+def test_each_fault_moves_its_own_figure() -> None:
+    truth = square(64, 192)
+    inside, outside = 114 * 114, 256**2 - 142**2  # pixels outside the band, which reaches 7 to either side
+    ghost = truth.copy()
+    ghost[100:110, 100:110] = 203
+    found = decidedness(ghost, truth)
+    assert found.interior == pytest.approx(1 - 100 / inside)
+    assert (found.haze, found.halo) == (0, 0)
+    haze = truth.copy()
+    haze[:20, :20] = 8
+    found = decidedness(haze, truth)
+    assert found.haze == pytest.approx(400 / outside)
+    assert (found.interior, found.soft, found.halo) == (1, 0, 0)
+    glow = truth.copy()
+    glow[60:64, 64:192] = 64
+    found = decidedness(glow, truth)
+    assert found.halo == pytest.approx(4 * 128 / (142**2 - 128**2))
+    assert found.soft == pytest.approx(4 * 128 / 256**2)
+    assert (found.interior, found.haze) == (1, 0)
+
+
+@pytest.mark.parametrize(("level", "counts"), [(25, False), (26, True), (229, True), (230, False)])
+def test_soft_is_from_a_tenth_to_nine_tenths(level: int, counts: bool) -> None:
+    mask = square(64, 192)
+    mask[0, :16] = level
+    assert decidedness(mask, square(64, 192)).soft == (16 / 256**2 if counts else 0)
+
+
+def test_decidedness_by_distances() -> None:
+    truth = np.zeros((256, 256), np.uint8)
+    truth[120:, 40:161] = 255
+    soft = ndimage.gaussian_filter(truth.astype(float), 6).round().astype(np.uint8)
+    person = truth > 0
+    far = ndimage.distance_transform_cdt(np.pad(person, 8, mode="edge"), metric="chessboard")[8:-8, 8:-8] > 7
+    beyond = ndimage.distance_transform_cdt(np.pad(~person, 8, mode="edge"), metric="chessboard")[8:-8, 8:-8]
+    found = decidedness(soft, truth)
+    assert found.interior == pytest.approx((soft[far] >= 204).mean())
+    assert found.haze == pytest.approx((soft[beyond > 7] >= 8).mean())
+    assert found.halo == pytest.approx((soft[(beyond > 0) & (beyond <= 7)] >= 64).mean())
+
+
+def test_decidedness_of_unknown_pixels_is_not_asked() -> None:
+    truth, mask = square(64, 192), square(64, 192)
+    ignore = np.zeros(truth.shape, bool)
+    ignore[100:140, 100:140] = ignore[:40, :40] = True
+    mask[ignore] = 128
+    assert decidedness(mask, truth, ignore) == Decidedness(1, 0, 0, 0)
+    assert decidedness(mask, truth).interior < 1
+
+
+def test_decidedness_of_what_a_picture_lacks_is_no_number() -> None:
+    nobody = decidedness(EMPTY, EMPTY)
+    assert np.isnan(nobody.interior)
+    assert np.isnan(nobody.halo)
+    assert (nobody.haze, nobody.soft) == (0, 0)
+    everywhere = decidedness(FULL, FULL)
+    assert everywhere.interior == 1
+    assert np.isnan(everywhere.haze)
+
+
+def test_decidedness_hardly_depends_on_the_pictures_size() -> None:
+    truth = cv2.resize(square(64, 192), (1024, 768))
+    mask = cv2.GaussianBlur(truth, (0, 0), 12)
+    small = [cv2.resize(m, (256, 256), interpolation=cv2.INTER_AREA) for m in (mask, truth)]
+    one, two = (decidedness(m, np.where(t > 127, 255, 0).astype(np.uint8)) for m, t in ((mask, truth), small))
+    for figure in ("interior", "haze", "soft", "halo"):
+        assert getattr(one, figure) == pytest.approx(getattr(two, figure), abs=0.003)
+
+
+def test_alpha_error_of_a_shifted_edge_is_that_worked_out_by_hand() -> None:
+    left, right = np.zeros((256, 256), np.uint8), np.zeros((256, 256), np.uint8)
+    left[:, :128], right[:, :131] = 255, 255
+    assert alpha_error(left, left) == 0
+    # Ten columns to either side of the edge count, and three of them are wrong.
+    assert alpha_error(right, left) == pytest.approx(3 / 20)
+    half = left.copy()
+    half[:, 126:130] = 128
+    assert alpha_error(half, left) == pytest.approx((2 * 127 + 2 * 128) / 255 / 20)
+    far = left.copy()
+    far[:, 200:] = 255
+    assert alpha_error(far, left) == 0
+
+
+def test_alpha_error_takes_a_soft_ground_truth() -> None:
+    alpha = np.tile(np.clip((np.arange(256) - 108) * 6.4, 0, 255).astype(np.uint8), (256, 1))
+    hard = np.where(alpha >= 128, 255, 0).astype(np.uint8)
+    assert alpha_error(alpha, alpha) == 0
+    assert alpha_error(hard, alpha) == pytest.approx(0.375, abs=0.01)  # 10 of the ramp's 20 columns a side
+    ignore = np.zeros(alpha.shape, bool)
+    ignore[:, :128] = True
+    worse = hard.copy()
+    worse[:, :127] = 255 - worse[:, :127]
+    assert alpha_error(worse, alpha, ignore) == pytest.approx(alpha_error(hard, alpha, ignore))
+
+
+def test_alpha_error_without_an_edge_is_no_number() -> None:
+    assert np.isnan(alpha_error(FULL, EMPTY))
+    assert np.isnan(alpha_error(FULL, FULL))
+
+
+def test_coverage_counts_person_pixels_in_any_region() -> None:
+    truth = np.zeros((40, 60), np.uint8)
+    truth[10:30, 20:40] = 255
+    assert coverage([(0, 0, 60, 40)], truth) == Coverage(400, 400)
+    assert coverage([], truth) == Coverage(0, 400)
+    # Half-open, overlapping, and reaching out of the picture.
+    assert coverage([(-5, 0, 30, 100), (25, 0, 31, 40)], truth) == Coverage(11 * 20, 400)
+    ignore = np.zeros(truth.shape, bool)
+    ignore[:, 30:] = True
+    assert coverage([(0, 0, 25, 40)], truth, ignore) == Coverage(100, 200)
+
+
+def test_coverage_adds_up_over_pictures() -> None:
+    total = sum((Coverage(1, 4), Coverage(3, 4)), Coverage())
+    assert total.share == 0.5
+    assert np.isnan(Coverage().share)
+
+
+@pytest.mark.parametrize("figure", [decidedness, alpha_error])
+def test_figures_of_soft_masks_check_shapes(figure) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match="same shape"):
+        figure(np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8))
+    with pytest.raises(InputError, match="same shape"):
+        coverage([], np.zeros((4, 4), np.uint8), np.zeros((4, 5), bool))

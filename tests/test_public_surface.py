@@ -124,7 +124,7 @@ ALLOWED = {
     "types": {"image_buffer"},
     "geometry": {"buffers"},
     "c_structs": BASE,
-    "metrics": {"errors"},
+    "metrics": {"errors", "metrics"},
     "effects": {"checks", "errors"},
     "files": set(),
     "picture_bytes": set(),

@@ -18,7 +18,7 @@ from upperbodyseg.cli import main
 from upperbodyseg.evaluation.datasets import LAYOUTS, MaskError, Pair, read_dataset, read_truth
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.evaluation.report import bootstrap, markdown, write_page
-from upperbodyseg.evaluation.run import CSV_NAME, evaluate
+from upperbodyseg.evaluation.run import CSV_NAME, Prediction, evaluate
 from upperbodyseg.pictures import FORMATS
 
 SETTINGS = {"models": "made up"}
@@ -63,8 +63,8 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def the_square(bgr: np.ndarray) -> np.ndarray:
-    return square(shape=bgr.shape[:2])  # type: ignore[arg-type]
+def the_square(bgr: np.ndarray) -> Prediction:
+    return Prediction(square(shape=bgr.shape[:2]))  # type: ignore[arg-type]
 
 
 # --- readers ------------------------------------------------------------------------------------
@@ -205,6 +205,51 @@ def test_every_picture_is_scored_and_written(folder: Path, tmp_path: Path) -> No
     assert lines[0].startswith("name,method,iou_35,")
 
 
+def test_soft_figures_and_coverage_stand_beside_the_others(folder: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(folder, "folder")
+
+    def half_seen(bgr: np.ndarray) -> Prediction:
+        grey = square(100, bgr.shape[:2])  # type: ignore[arg-type]
+        return Prediction(grey, ((0, 0, 30, 40),))
+
+    methods = {"right": the_square, "grey": half_seen}
+    rows, problems = evaluate(dataset, methods, tmp_path / "out", SETTINGS)
+    right, grey = rows[:2]
+    assert (right.interior, right.haze, right.soft, right.halo) == (1, 0, pytest.approx(0, abs=0.03), 0)
+    assert (grey.interior, grey.haze) == (0, 0)
+    assert grey.soft > 0.15
+    assert grey.alpha_error > 0.25 > right.alpha_error
+    assert (right.coverage.share, grey.coverage.share) == (1, 0.5)
+    text = markdown(dataset, rows, problems)
+    assert "| masks | interior | haze | soft | halo | alpha error | coverage |" in text
+    assert re.search(r"^\| grey \| 0\.00 .* \| 50\.00 \|$", text, re.MULTILINE)
+
+
+def test_a_soft_mask_is_an_alpha_and_a_picture_without_an_edge_has_no_error(
+    folder: Path, tmp_path: Path
+) -> None:
+    ramp = np.tile(np.clip(np.arange(60) * 8 - 100, 0, 255).astype(np.uint8), (40, 1))
+    write(folder / "masks/0.png", ramp)
+    for i in range(1, 6):
+        write(folder / f"masks/{i}.png", np.zeros((40, 60), np.uint8))
+    dataset = read_dataset(folder, "folder")
+    truth = read_truth(dataset.pairs[0], "folder")
+    np.testing.assert_array_equal(truth.alpha, ramp)
+    assert read_truth(dataset.pairs[1], "folder").alpha is None
+
+    def method(bgr: np.ndarray) -> Prediction:
+        return Prediction(ramp)
+
+    out = tmp_path / "out"
+    rows, problems = evaluate(dataset, {"ramp": method}, out, SETTINGS)
+    assert rows[0].alpha_error == 0
+    assert all(np.isnan(row.alpha_error) and np.isnan(row.interior) for row in rows[1:])
+    again, _ = evaluate(dataset, {"ramp": method}, out, SETTINGS)
+    assert str(again) == str(rows)  # NaN is no equal of itself
+    assert "| 0.00 (0.00-0.00) | 100.00 |" in markdown(dataset, rows, problems)
+    assert "| none | none |" in markdown(dataset, rows[1:], problems)
+
+
 def test_what_cannot_be_scored_is_listed_and_the_rest_done(folder: Path, tmp_path: Path) -> None:
     (folder / "images/1.png").write_bytes(b"no picture")
     (folder / "masks/2.png").write_bytes(b"")
@@ -230,7 +275,7 @@ def test_an_interrupted_run_goes_on_where_it_was(folder: Path, tmp_path: Path) -
     whole, _ = evaluate(dataset, {"right": the_square}, tmp_path / "other", SETTINGS)
     calls: list[int] = []
 
-    def until_the_fourth(bgr: np.ndarray) -> np.ndarray:
+    def until_the_fourth(bgr: np.ndarray) -> Prediction:
         calls.append(1)
         if len(calls) == 4:
             raise KeyboardInterrupt

@@ -17,7 +17,7 @@ from upperbodyseg.errors import InputError
 from upperbodyseg.evaluation.datasets import LAYOUTS, read_dataset
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
 from upperbodyseg.evaluation.report import markdown, write_page
-from upperbodyseg.evaluation.run import CSV_NAME, Method, evaluate
+from upperbodyseg.evaluation.run import CSV_NAME, Method, Prediction, evaluate
 from upperbodyseg.files import write_file
 from upperbodyseg.models.interpreter import choose_runtime
 from upperbodyseg.models.spec import DETECTOR, SEGMENTER, WEIGHTS, load_spec
@@ -87,13 +87,15 @@ def _run(args: argparse.Namespace) -> int:
     }
     with UpperBodySegmenter(options) as engine:
 
-        def ours(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        def ours(bgr: NDArray[np.uint8]) -> Prediction:
             frame = FrameInput.from_array(bgr, is_still=True)
-            return engine.process(frame, sigma).mask
+            output = engine.process(frame, sigma)
+            return Prediction(output.mask, output.regions)
 
         methods: dict[str, Method] = {f"upperbodyseg {args.model}": ours}
         if args.peer_model is not None:
-            methods[MediaPipeSelfie.name] = MediaPipeSelfie(args.peer_model, args.threads)
+            peer = MediaPipeSelfie(args.peer_model, args.threads)
+            methods[MediaPipeSelfie.name] = lambda bgr: Prediction(peer(bgr))
         bar = ProgressBar(len(dataset.pairs))
         try:
             rows, problems = evaluate(dataset, methods, out, settings, bar.show)

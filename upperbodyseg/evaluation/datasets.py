@@ -19,6 +19,8 @@ from upperbodyseg.pictures import PictureError, decode_labels, list_pictures, re
 
 __all__ = ["LAYOUTS", "Dataset", "MaskError", "Pair", "Truth", "read_dataset", "read_truth"]
 
+_HARD_LEVELS = 16  # most values that a hard mask has: classes, or a few greys by mistake
+
 
 class MaskError(Exception):
     """A mask can't be read; the message says why, without the path."""
@@ -35,10 +37,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Truth:
-    """``foreground`` (H, W) uint8, 0 or 255; ``ignore`` (H, W) bool or None."""
+    """A mask's ground truth.
+
+    Attributes:
+        foreground: ``(H, W)`` uint8, 0 or 255.
+        ignore: ``(H, W)`` bool, True where it isn't known; None where all is.
+        alpha: ``(H, W)`` uint8, soft, where the mask is; None where it is hard.
+    """
 
     foreground: NDArray[np.uint8]
     ignore: NDArray[np.bool_] | None = None
+    alpha: NDArray[np.uint8] | None = None
 
 
 @dataclass
@@ -173,9 +182,11 @@ def _any_class_but_255(labels: NDArray[np.uint8]) -> Truth:
 
 
 def _upper_half(labels: NDArray[np.uint8]) -> Truth:
-    """From 128 on; masks of zeros and ones alone are taken for labels."""
+    """From 128 on; masks of zeros and ones alone are taken for labels, those of many values for alphas."""
     least = 1 if labels.max() <= 1 else 128
-    return Truth(np.where(labels >= least, np.uint8(255), np.uint8(0)))
+    soft = np.count_nonzero(np.bincount(labels.ravel(), minlength=256)) > _HARD_LEVELS
+    foreground = np.where(labels >= least, np.uint8(255), np.uint8(0))
+    return Truth(foreground, alpha=labels if soft else None)
 
 
 def _with_unknown(labels: NDArray[np.uint8]) -> Truth:

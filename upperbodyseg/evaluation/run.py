@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,29 @@ from numpy.typing import NDArray
 from upperbodyseg.errors import InputError
 from upperbodyseg.evaluation.datasets import Dataset, MaskError, Pair, Truth, read_truth
 from upperbodyseg.files import write_file
-from upperbodyseg.metrics import ORIGINAL_THRESHOLD, Confusion, boundary_iou, confusion, davis_f, score
+from upperbodyseg.metrics import (
+    ORIGINAL_THRESHOLD,
+    Confusion,
+    Coverage,
+    alpha_error,
+    boundary_iou,
+    confusion,
+    coverage,
+    davis_f,
+    decidedness,
+    score,
+)
 from upperbodyseg.pictures import PictureError, read_picture
 
-__all__ = ["CSV_NAME", "HALF", "Method", "PictureFigures", "Progress", "evaluate"]
+__all__ = [
+    "CSV_NAME",
+    "HALF",
+    "Method",
+    "PictureFigures",
+    "Prediction",
+    "Progress",
+    "evaluate",
+]
 
 HALF = 128
 """The middle of the soft mask; the other threshold is the original's."""
@@ -26,8 +46,22 @@ HALF = 128
 CSV_NAME = "per_picture.csv"
 _SETTINGS_NAME = "settings.json"
 
-Method = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-"""BGR ``(H, W, 3)`` in, mask ``(H, W)`` out."""
+
+class Prediction(NamedTuple):
+    """What a method says of a picture.
+
+    Attributes:
+        mask: ``(H, W)`` uint8, soft.
+        regions: ``(x_min, y_min, x_max, y_max)`` in pixels, half-open: what of the picture was segmented;
+            None for all of it.
+    """
+
+    mask: NDArray[np.uint8]
+    regions: tuple[tuple[int, int, int, int], ...] | None = None
+
+
+Method = Callable[[NDArray[np.uint8]], Prediction]
+"""BGR ``(H, W, 3)`` in, mask and regions out."""
 
 Progress = Callable[[int], None]
 
@@ -42,6 +76,11 @@ class PictureFigures:
         iou_128, boundary_f1_128, boundary_iou_128: the same at 128.
         boundary_iou_2021: Boundary IoU of Cheng et al., at 128.
         davis_f: the boundary measure of DAVIS, at 128.
+        interior, haze, soft, halo: :class:`~upperbodyseg.metrics.Decidedness`; NaN where a picture lacks
+            pixels of the kind.
+        alpha_error: :func:`~upperbodyseg.metrics.alpha_error`, against the soft ground truth where there
+            is one, else against the hard one; NaN without an edge.
+        covered, person: person pixels inside the segmented regions, and all.
         true_positive, false_positive, false_negative, true_negative: pixels at 128.
         milliseconds: from the decoded picture to its mask.
     """
@@ -56,6 +95,13 @@ class PictureFigures:
     boundary_iou_128: float
     boundary_iou_2021: float
     davis_f: float
+    interior: float
+    haze: float
+    soft: float
+    halo: float
+    alpha_error: float
+    covered: int
+    person: int
     true_positive: int
     false_positive: int
     false_negative: int
@@ -66,6 +112,11 @@ class PictureFigures:
     def confusion(self) -> Confusion:
         """The numbers of pixels, to be added up."""
         return Confusion(self.true_positive, self.false_positive, self.false_negative, self.true_negative)
+
+    @property
+    def coverage(self) -> Coverage:
+        """The numbers of person pixels, to be added up."""
+        return Coverage(self.covered, self.person)
 
 
 _FIELDS = tuple(f.name for f in fields(PictureFigures))
@@ -80,10 +131,15 @@ def _cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _figures(name: str, method: str, mask: NDArray[np.uint8], truth: Truth, ms: float) -> PictureFigures:
-    arguments = (mask, truth.foreground)
+def _figures(name: str, method: str, found: Prediction, truth: Truth, ms: float) -> PictureFigures:
+    arguments = (found.mask, truth.foreground)
     original = score(*arguments, ORIGINAL_THRESHOLD, truth.ignore)
     half = score(*arguments, HALF, truth.ignore)
+    decided = decidedness(*arguments, truth.ignore)
+    alpha = truth.foreground if truth.alpha is None else truth.alpha
+    height, width = found.mask.shape
+    regions = ((0, 0, width, height),) if found.regions is None else found.regions
+    held = coverage(regions, truth.foreground, truth.ignore)
     counts = confusion(*arguments, HALF, truth.ignore)
     return PictureFigures(
         name=name,
@@ -96,6 +152,13 @@ def _figures(name: str, method: str, mask: NDArray[np.uint8], truth: Truth, ms: 
         boundary_iou_128=round(half.boundary_iou, 6),
         boundary_iou_2021=round(boundary_iou(*arguments, HALF, truth.ignore), 6),
         davis_f=round(davis_f(*arguments, HALF, truth.ignore), 6),
+        interior=round(decided.interior, 6),
+        haze=round(decided.haze, 6),
+        soft=round(decided.soft, 6),
+        halo=round(decided.halo, 6),
+        alpha_error=round(alpha_error(found.mask, alpha, truth.ignore), 6),
+        covered=held.inside,
+        person=held.total,
         true_positive=counts.true_positive,
         false_positive=counts.false_positive,
         false_negative=counts.false_negative,
@@ -200,6 +263,6 @@ def _score_pair(pair: Pair, layout: str, methods: dict[str, Method]) -> list[Pic
     rows = []
     for name, run in methods.items():
         start = perf_counter()
-        mask = run(bgr)
-        rows.append(_figures(pair.name, name, mask, truth, (perf_counter() - start) * 1000))
+        found = run(bgr)
+        rows.append(_figures(pair.name, name, found, truth, (perf_counter() - start) * 1000))
     return rows

@@ -1,18 +1,4 @@
-"""How good is a mask? The original SDK's protocol, and the field's other conventions.
-
-Every figure is of one picture, 0-1, but for :class:`Confusion`, which adds up over pictures.
-Published figures are in per cent. Which convention is which:
-
-- :func:`score`: the original SDK's protocol; each binary mask is first resized to 256 x 256,
-  bilinear, as 0 and 1 in uint8, and non-zero is foreground. The published figures are means over
-  pictures.
-- :class:`Confusion`: the two-class mean IoU of semantic segmentation (PaddleSeg, MMSegmentation):
-  pixels of all pictures in one pot, then the mean of the foreground's and the background's IoU.
-- :func:`boundary_iou`: Boundary IoU (Cheng et al., CVPR 2021).
-- :func:`davis_f`: the boundary measure F of DAVIS (Perazzi et al., CVPR 2016).
-
-The last three take the mask at the size it has.
-"""
+"""Figures of binary masks: the original SDK's protocol, pooled IoU, Boundary IoU and the F of DAVIS."""
 
 from __future__ import annotations
 
@@ -30,8 +16,8 @@ __all__ = ["ORIGINAL_THRESHOLD", "Confusion", "Scores", "boundary_iou", "confusi
 ORIGINAL_THRESHOLD = 35
 """From this value of the soft mask on, the original's protocol counts a pixel as foreground."""
 
-_SIDE = 256
-_BAND = np.ones((15, 15), np.uint8)
+SIDE = 256  # that the protocol resizes masks to
+BAND = np.ones((15, 15), np.uint8)  # of the edge
 _TOLERANCE = np.ones((3, 3), np.uint8)
 
 
@@ -57,23 +43,32 @@ def _ratio(part: int, whole: int) -> float:
 
 
 def _prepare(foreground: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    resized = cv2.resize(foreground.astype(np.uint8), (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
+    resized = cv2.resize(foreground.astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
     binary: NDArray[np.uint8] = (resized > 0).astype(np.uint8)
     return binary
 
 
 def _band(binary: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return cv2.dilate(binary, _BAND) > cv2.erode(binary, _BAND)
+    return cv2.dilate(binary, BAND) > cv2.erode(binary, BAND)
+
+
+def check_shapes(mask: NDArray[np.uint8], truth: NDArray[np.uint8], ignore: NDArray[np.bool_] | None) -> None:
+    """Refuse planes of different shapes.
+
+    Raises:
+        InputError: the shapes differ.
+    """
+    if mask.shape != truth.shape or mask.ndim != 2 or (ignore is not None and ignore.shape != mask.shape):
+        raise InputError(
+            f"mask and truth must have the same shape (H, W), got {mask.shape} and {truth.shape}"
+        )
 
 
 def _binary(
     mask: NDArray[np.uint8], truth: NDArray[np.uint8], threshold: int, ignore: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The two foregrounds; ignored pixels are background in both."""
-    if mask.shape != truth.shape or mask.ndim != 2 or (ignore is not None and ignore.shape != mask.shape):
-        raise InputError(
-            f"mask and truth must have the same shape (H, W), got {mask.shape} and {truth.shape}"
-        )
+    check_shapes(mask, truth, ignore)
     predicted, true = mask >= threshold, truth > 0
     if ignore is not None:
         predicted, true = predicted & ~ignore, true & ~ignore
@@ -226,7 +221,7 @@ def davis_f(
     p, t = _contour(predicted), _contour(true)
     if not p.any() or not t.any():
         return float(p.any() == t.any())
-    precision, recall = (float((_distance(there)[here] <= radius).mean()) for here, there in ((p, t), (t, p)))
+    precision, recall = (float((distance(there)[here] <= radius).mean()) for here, there in ((p, t), (t, p)))
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -239,6 +234,6 @@ def _contour(foreground: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return out
 
 
-def _distance(contour: NDArray[np.bool_]) -> NDArray[np.float32]:
+def distance(contour: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Euclidean distance of every pixel to the contour."""
     return cv2.distanceTransform((~contour).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)  # type: ignore[return-value]
