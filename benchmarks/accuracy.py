@@ -1,8 +1,9 @@
 """Accuracy on a labelled data folder: ``python -m benchmarks.accuracy DATA --peer FILE``.
 
 The whole pipeline, detector included, on the val pictures, scored in the original SDK's protocol
-(:mod:`upperbodyseg.metrics`); and the detector by itself. ``DATA`` is a folder with
-``manifest.csv`` and ``boxes.csv`` (see training/README.md). With ``--peer``, MediaPipe Selfie
+(:mod:`upperbodyseg.metrics`), and by how decided they are; the detector by itself; and the alpha of
+cut-outs before rooms held out from training. ``DATA`` is a folder with ``manifest.csv`` and ``boxes.csv``
+(see training/README.md); sets that it lacks are left out. With ``--peer``, MediaPipe Selfie
 Segmentation is scored on the same pictures by the same code; with ``--robustness``, both are on
 pictures made worse (:mod:`benchmarks.corruptions`).
 """
@@ -10,11 +11,9 @@ pictures made worse (:mod:`benchmarks.corruptions`).
 from __future__ import annotations
 
 import argparse
-import csv
 import platform
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -22,9 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.corruptions import CORRUPTIONS, held_object
-from training.library import background_files
+from benchmarks.labelled import (
+    LARGE,
+    Labelled,
+    count_found,
+    held_out_backgrounds,
+    large_people,
+    large_people_alone,
+    read_composites,
+    read_val,
+)
 from upperbodyseg import (
-    DetectedPerson,
     FrameInput,
     SegmentationOutput,
     SegmenterOptions,
@@ -32,103 +39,35 @@ from upperbodyseg import (
     __version__,
 )
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
-from upperbodyseg.metrics import ORIGINAL_THRESHOLD, Scores, score
+from upperbodyseg.metrics import (
+    ORIGINAL_THRESHOLD,
+    Coverage,
+    Decidedness,
+    Scores,
+    alpha_error,
+    coverage,
+    decidedness,
+    score,
+)
 from upperbodyseg.models.interpreter import available_runtimes, choose_runtime
 from upperbodyseg.models.spec import MODELS
 
 THRESHOLD = 128
-LARGE = 0.10  # of the frame: people that the detector has to find
 MARKED = 0.01  # of the frame: from here on a people-free picture counts as marked
-# Sets of people-free pictures that show rooms, streets and landscapes above all. What others show, animals
-# close to the camera, is harder: counted together, the many rooms would hide how often they are marked.
-ROOM_SETS = frozenset({"houses", "coco-negatives", "davis", "dghant"})
 MISSED = 0.5  # IoU below which a picture counts as missed
 
-Box = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A val picture with its labels."""
-
-    file: str
-    bgr: NDArray[np.uint8]
-    truth: NDArray[np.uint8]
-    ignore: NDArray[np.bool_]
-    boxes: tuple[Box, ...]
-    row: dict[str, str]
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    with open(file, newline="", encoding="utf-8") as f:
-        return list(csv.DictReader(f))
-
-
-def read_val(data: Path) -> Iterator[Labelled]:
-    """The labelled pictures of the val split."""
-    boxes: dict[str, list[Box]] = defaultdict(list)
-    for row in _rows(data / "boxes.csv"):
-        x0, y0, x1, y1 = (float(row[k]) for k in ("x_min", "y_min", "x_max", "y_max"))
-        if row["source"] == "annotation":
-            boxes[row["file"]].append((x0, y0, x1, y1))
-    for row in _rows(data / "manifest.csv"):
-        if row["split"] != "val":
-            continue
-        bgr = cv2.imread(str(data / row["file"]), cv2.IMREAD_COLOR)
-        label = cv2.imread(str(data / row["mask"]), cv2.IMREAD_GRAYSCALE)
-        if bgr is None or label is None:
-            raise SystemExit(f"can't read {row['file']} or its mask in {data}")
-        truth = np.where(label == 255, 255, 0).astype(np.uint8)
-        yield Labelled(row["file"], bgr, truth, label == 128, tuple(boxes[row["file"]]), row)
-
-
-def held_out_backgrounds(data: Path) -> list[tuple[str, str, bool]]:
-    """The people-free pictures: path, "rooms" or "animals", and whether it is held out from training."""
-    sets = {row["file"]: row["set"] for row in _rows(data / "manifest.csv")}
-    return [
-        (file, "rooms" if sets[file] in ROOM_SETS else "animals", held_out)
-        for held_out in (False, True)
-        for file in background_files(data, held_out)
-    ]
-
-
-def box_iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    both = max(width, 0.0) * max(height, 0.0)
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both
-    return both / union if union else 0.0
-
-
-def large_people(picture: Labelled) -> list[Box]:
-    """Boxes that take up a tenth of the frame or more."""
-    frame = picture.truth.size
-    return [b for b in picture.boxes if (b[2] - b[0]) * (b[3] - b[1]) >= LARGE * frame]
-
-
-def count_found(people: list[Box], found: tuple[DetectedPerson, ...]) -> int:
-    """How many of the people have a box of their own with IoU 0.5 or more."""
-    pairs = sorted(
-        ((box_iou(p, d.box), i, j) for i, p in enumerate(people) for j, d in enumerate(found)), reverse=True
-    )
-    done_i: set[int] = set()
-    done_j: set[int] = set()
-    for iou, i, j in pairs:
-        if iou >= 0.5 and i not in done_i and j not in done_j:
-            done_i.add(i)
-            done_j.add(j)
-    return len(done_i)
-
-
 SETS: dict[str, Callable[[Labelled], bool]] = {
+    "EG1800 val": lambda p: p.row["set"] == "eg1800",
     "PicsArt val": lambda p: p.row["set"] == "picsart",
     "COCO val, upper bodies": lambda p: p.row["set"] == "coco" and "upper-body" in p.row["tags"],
     "COCO val, people on 10 % or more": lambda p: (
         p.row["set"] == "coco" and float(p.row["person_fraction"]) >= LARGE
     ),
     "COCO val, all": lambda p: p.row["set"] == "coco",
+    "VOC val, people": lambda p: p.row["set"] == "voc",
 }
+COVERED_SETS = ("EG1800 val", "COCO val, all")  # where the regions have to hold the large people
+CUTOUTS = "cut-outs before rooms held out"
 
 
 def mean(scores: Sequence[Scores]) -> tuple[float, float, float]:
@@ -136,6 +75,13 @@ def mean(scores: Sequence[Scores]) -> tuple[float, float, float]:
     columns = zip(*((s.iou, s.boundary_f1, s.boundary_iou) for s in scores), strict=True)
     iou, f1, boundary = (100 * float(np.mean(c)) for c in columns)
     return iou, f1, boundary
+
+
+def mean_decidedness(found: Sequence[Decidedness]) -> tuple[float, float, float, float]:
+    """Mean interior, haze, soft and halo, in per cent, over the pictures that have each."""
+    columns = zip(*((d.interior, d.haze, d.soft, d.halo) for d in found), strict=True)
+    interior, haze, soft, halo = (100 * float(np.nanmean(c)) for c in columns)
+    return interior, haze, soft, halo
 
 
 def missed(scores: Sequence[Scores]) -> float:
@@ -153,6 +99,12 @@ class Report:
     large_found: int
     backgrounds: dict[str, tuple[int, int, int]]  # pictures, with a detection, with a marked mask
     peer_backgrounds: dict[str, tuple[int, int]]  # pictures, marked ones
+    peer_original: dict[str, list[Scores]] = field(default_factory=dict)  # as peer, at ORIGINAL_THRESHOLD
+    decided: dict[str, list[Decidedness]] = field(default_factory=dict)  # by set
+    peer_decided: dict[str, list[Decidedness]] = field(default_factory=dict)
+    coverage: dict[str, Coverage] = field(default_factory=dict)  # by set
+    alpha: list[float] = field(default_factory=list)  # error of each composite, 0-1
+    peer_alpha: list[float] = field(default_factory=list)
 
     def mean(self, name: str, threshold: int) -> tuple[float, float, float]:
         """Mean IoU, boundary F1 and boundary IoU of a set, in per cent."""
@@ -178,28 +130,25 @@ def measure(
     data: Path, options: SegmenterOptions | None = None, peer: MediaPipeSelfie | None = None
 ) -> Report:
     """Run the pipeline on the val pictures and the people-free pictures of ``data``."""
-    report = Report(
-        {name: {THRESHOLD: [], ORIGINAL_THRESHOLD: []} for name in SETS},
-        {name: [] for name in SETS} if peer else {},
-        0,
-        0,
-        {},
-        {},
-    )
+    report = Report({}, {}, 0, 0, {}, {})
     with UpperBodySegmenter(options) as engine:
         for picture in read_val(data):
             output = process(engine, picture.bgr)
             theirs = peer(picture.bgr) if peer else None
-            for name, belongs in SETS.items():
-                if belongs(picture):
-                    for threshold, scores in report.scores[name].items():
-                        scores.append(score(output.mask, picture.truth, threshold, picture.ignore))
-                    if theirs is not None:
-                        report.peer[name].append(score(theirs, picture.truth, THRESHOLD, picture.ignore))
+            for name in (name for name, belongs in SETS.items() if belongs(picture)):
+                _score(report, name, picture, output, theirs)
             if picture.row["set"] == "coco":
                 people = large_people(picture)
                 report.large += len(people)
                 report.large_found += count_found(people, output.persons)
+        report.scores, report.decided = (
+            {name: found[name] for name in SETS if name in found}  # type: ignore[attr-defined]
+            for found in (report.scores, report.decided)
+        )
+        for composite in read_composites(data):
+            report.alpha.append(alpha_error(process(engine, composite.bgr).mask, composite.alpha))
+            if peer:
+                report.peer_alpha.append(alpha_error(peer(composite.bgr), composite.alpha))
         counts: dict[str, list[int]] = {}
         for file, what, held_out in held_out_backgrounds(data):
             bgr = cv2.imread(str(data / file), cv2.IMREAD_COLOR)
@@ -217,19 +166,41 @@ def measure(
     return report
 
 
+def _score(
+    report: Report,
+    name: str,
+    picture: Labelled,
+    output: SegmentationOutput,
+    theirs: NDArray[np.uint8] | None,
+) -> None:
+    """Add a picture's figures to those of a set."""
+    truth, ignore = picture.truth, picture.ignore
+    by_threshold = report.scores.setdefault(name, {THRESHOLD: [], ORIGINAL_THRESHOLD: []})
+    for threshold, scores in by_threshold.items():
+        scores.append(score(output.mask, truth, threshold, ignore))
+    report.decided.setdefault(name, []).append(decidedness(output.mask, truth, ignore))
+    if name in COVERED_SETS:
+        held = coverage(output.regions, large_people_alone(picture), ignore)
+        report.coverage[name] = report.coverage.get(name, Coverage()) + held
+    if theirs is not None:
+        report.peer.setdefault(name, []).append(score(theirs, truth, THRESHOLD, ignore))
+        report.peer_original.setdefault(name, []).append(score(theirs, truth, ORIGINAL_THRESHOLD, ignore))
+        report.peer_decided.setdefault(name, []).append(decidedness(theirs, truth, ignore))
+
+
 def is_marked(mask: NDArray[np.uint8]) -> bool:
     """Whether a people-free picture's mask marks more than a trace of it."""
     return float(np.mean(mask >= THRESHOLD)) > MARKED
 
 
-ROBUSTNESS_SETS = ("PicsArt val", "COCO val, upper bodies")
+ROBUSTNESS_SETS = ("EG1800 val", "PicsArt val", "COCO val, upper bodies")
 
 
 def measure_robustness(
     data: Path, options: SegmenterOptions | None, peer: MediaPipeSelfie | None
 ) -> dict[str, dict[str, dict[str, list[Scores]]]]:
     """Scores at ``THRESHOLD`` by set, corruption ("none" first) and whose they are."""
-    found: dict[str, dict[str, dict[str, list[Scores]]]] = {name: {} for name in ROBUSTNESS_SETS}
+    found: dict[str, dict[str, dict[str, list[Scores]]]] = {}
     with UpperBodySegmenter(options) as engine:
         methods: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
             "upperbodyseg": lambda bgr: process(engine, bgr).mask
@@ -250,7 +221,7 @@ def measure_robustness(
                     if mask.shape != picture.truth.shape:
                         mask = cv2.resize(mask, picture.truth.shape[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
                     for name in names:
-                        scores = found[name].setdefault(kind, {}).setdefault(who, [])
+                        scores = found.setdefault(name, {}).setdefault(kind, {}).setdefault(who, [])
                         scores.append(score(mask, picture.truth, THRESHOLD, ignore))
     return found
 
@@ -273,6 +244,31 @@ def robustness_markdown(found: dict[str, dict[str, dict[str, list[Scores]]]]) ->
     return "\n".join(lines)
 
 
+def soft_markdown(report: Report) -> list[str]:
+    """How decided the masks are, and the error of the alpha, as Markdown tables."""
+    lines = ["| pictures | interior | haze | soft | halo |", "|---|---|---|---|---|"]
+    for name, found in report.decided.items():
+        cells = " | ".join(f"{value:.2f}" for value in mean_decidedness(found))
+        lines.append(f"| {name} | {cells} |")
+        if name in report.peer_decided:
+            cells = " | ".join(f"{value:.2f}" for value in mean_decidedness(report.peer_decided[name]))
+            lines.append(f"| {name}: MediaPipe Selfie | {cells} |")
+    if not report.alpha:
+        return [*lines, "", "The folder's val split has no cut-out with an alpha: its error is left out."]
+    lines += [
+        "",
+        "| alpha within 10 pixels of the edge at 256 x 256 | n | mean absolute error, % |",
+        "|---|---|---|",
+    ]
+    lines.append(f"| {CUTOUTS} | {len(report.alpha)} | {100 * float(np.nanmean(report.alpha)):.2f} |")
+    if report.peer_alpha:
+        theirs = float(np.nanmean(report.peer_alpha))
+        share = float(np.nanmean(report.alpha)) / theirs
+        lines.append(f"| {CUTOUTS}: MediaPipe Selfie | {len(report.peer_alpha)} | {100 * theirs:.2f} |")
+        lines.append(f"| {CUTOUTS}: share of MediaPipe Selfie's | | {100 * share:.1f} |")
+    return lines
+
+
 def markdown(report: Report) -> str:
     """The report as Markdown tables."""
     lines = ["| pictures | n | threshold | mean IoU | boundary F1 | boundary IoU | missed (IoU < 0.5) |"]
@@ -284,17 +280,20 @@ def markdown(report: Report) -> str:
                 f"| {name} | {len(scores)} | {threshold} | {iou:.2f} | {f1:.2f} | {boundary:.2f} "
                 f"| {report.missed(name, threshold):.1f} % |"
             )
-        if name in report.peer:
-            iou, f1, boundary = mean(report.peer[name])
-            lines.append(
-                f"| {name}: MediaPipe Selfie | {len(report.peer[name])} | {THRESHOLD} | {iou:.2f} | {f1:.2f} "
-                f"| {boundary:.2f} | {missed(report.peer[name]):.1f} % |"
-            )
+        for threshold, peers in ((THRESHOLD, report.peer), (ORIGINAL_THRESHOLD, report.peer_original)):
+            if name in peers:
+                iou, f1, boundary = mean(peers[name])
+                lines.append(
+                    f"| {name}: MediaPipe Selfie | {len(peers[name])} | {threshold} | {iou:.2f} | {f1:.2f} "
+                    f"| {boundary:.2f} | {missed(peers[name]):.1f} % |"
+                )
+    lines += ["", *soft_markdown(report)]
     lines += ["", "| detector | |", "|---|---|"]
-    lines.append(
-        f"| people of COCO val on 10 % of the frame or more, found (IoU >= 0.5) | "
-        f"{report.large_found} of {report.large}, {report.recall:.1f} % |"
-    )
+    if report.large:
+        lines.append(
+            f"| people of COCO val on 10 % of the frame or more, found (IoU >= 0.5) | "
+            f"{report.large_found} of {report.large}, {report.recall:.1f} % |"
+        )
     for name, (n, found, marked) in report.backgrounds.items():
         lines.append(f"| people-free, {name}: with a detection | {found} of {n}, {100 * found / n:.1f} % |")
         lines.append(

@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy import SETS, THRESHOLD, mean, read_val
+from benchmarks.accuracy import SETS, THRESHOLD, mean
+from benchmarks.labelled import read_val
 from training.u2net import U2Net
 from upperbodyseg.metrics import Scores, score
 

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy import SETS, add_arguments, count_found, held_out_backgrounds, large_people, read_val
+from benchmarks.accuracy import SETS, add_arguments
+from benchmarks.labelled import count_found, held_out_backgrounds, large_people, read_val
 from upperbodyseg import DetectedPerson, ImageBuffer, ImageType
 from upperbodyseg.detector import PersonDetector
 from upperbodyseg.models.spec import WEIGHTS

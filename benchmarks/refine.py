@@ -15,8 +15,9 @@ from time import process_time
 import cv2
 import numpy as np
 
-from benchmarks.accuracy import process, read_val
+from benchmarks.accuracy import process
 from benchmarks.figures import publish
+from benchmarks.labelled import read_val
 from benchmarks.webcam import webcam_picture
 from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.metrics import boundary_iou, davis_f

@@ -26,17 +26,17 @@ _ALPHA_REACH = 10  # pixels at 256 x 256
 class Decidedness:
     """How sure a mask is of itself, shares 0-1; NaN where a picture has no pixel of the kind.
 
-    The four are this project's own. Distances are pixels at 256 x 256; the edge's band is that of
-    :func:`score`, 15 x 15, so it reaches 7 pixels to either side.
+    The four are this project's own. They are taken at 256 x 256. A pixel is person or background where
+    the ground truth, resized to that, is wholly so. The edge's band is that of :func:`score`, a square of
+    15 x 15: what has only its own kind within 7 pixels along either axis lies away from the edge.
 
     Attributes:
-        interior: of the person's pixels outside the band, those of 204 (four fifths) and above. Ghosts and
-            holes in the body lower it.
-        haze: of the background's pixels outside the band, those of 8 (3 %) and above. Faint or not, they
-            should be 0.
+        interior: of the person's pixels away from the edge, those of 204 (four fifths) and above. Ghosts
+            and holes in the body lower it.
+        haze: of the background's pixels away from the edge, those of 8 (3 %) and above, however faint.
         soft: of all pixels, those from 26 to 229 (a tenth to nine tenths). It grows with the ramp's width.
-        halo: of the background's pixels inside the band, those of 64 (a quarter) and above. They
-            show the old background round the person.
+        halo: of the background's pixels within 7 pixels of the person, those of 64 (a quarter) and above.
+            They show the old background round the person.
     """
 
     interior: float
@@ -79,11 +79,12 @@ def decidedness(
         np.full(mask.shape, 255, np.uint8) if ignore is None else np.where(ignore, 0, 255).astype(np.uint8)
     )
     known = _small(known) == 255
-    person = (_small(np.where(truth > 0, 255, 0).astype(np.uint8)) >= 128) & known
-    background = known & ~person
+    share = _small(np.where(truth > 0, 255, 0).astype(np.uint8))
+    # Pixels that hold both, which resizing makes, may be anything: a perfect mask's are soft there, too.
+    person, background = (share == 255) & known, (share == 0) & known
     level = _small(mask)
     inside, outside = (cv2.erode(side.astype(np.uint8), BAND) > 0 for side in (person, background))
-    rim = background & (cv2.dilate(person.astype(np.uint8), BAND) > 0)
+    rim = background & (cv2.dilate((share >= 128).astype(np.uint8), BAND) > 0)
     return Decidedness(
         interior=_share(level >= _SURE, inside),
         haze=_share(level >= _FAINT, outside),
