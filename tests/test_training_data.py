@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import zipfile
 from dataclasses import replace
 from itertools import islice
@@ -510,3 +511,23 @@ def test_a_packed_folder_holds_the_same_at_a_smaller_size(folder: Path, labels: 
     val = tmp_path / "data" / "people/coco/images/val.png"
     assert val.read_bytes() == (folder / "people/coco/images/val.png").read_bytes()
     assert [Path(f).stem for f in background_files(tmp_path / "data", held_out=True)] == ["4", "9"]
+
+
+def test_an_alpha_may_lie_beside_its_picture(folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(folder, root)
+    ramp = np.tile(np.linspace(0, 255, 50).astype(np.uint8), (60, 1))
+    for name, plane in (("a", np.full((60, 50, 3), 90, np.uint8)), ("alpha", ramp)):
+        assert cv2.imwrite(str(root / f"people/coco/images/{name}.png"), plane)
+    with open(root / "manifest.csv", "a", newline="") as f:
+        f.write("people/coco/images/a.png,people/coco/images/alpha.png,viton,train,x,50,60\n")
+        f.write("cutouts/headshots/a.png,alpha channel,viton,val,x,50,60\n")
+    library = load_library(root, groups=GROUPS)
+    (_, cut) = library.cutouts["viton"]
+    np.testing.assert_array_equal(cut[..., 3], ramp)
+    pack(root, None, tmp_path / "data.zip")
+    with zipfile.ZipFile(tmp_path / "data.zip") as packed:
+        packed.extractall(tmp_path / "packed")
+    assert (tmp_path / "packed/cutouts/headshots/a.png").exists()  # of the val split, as it is
+    (_, again) = load_library(tmp_path / "packed", groups=GROUPS).cutouts["viton"]
+    np.testing.assert_allclose(again[..., 3], ramp, atol=9)

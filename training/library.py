@@ -110,6 +110,7 @@ def load_library(
         groups: what the recipe knows of the sets.
     """
     of_set = {name: g for g in (groups or {}).values() if g.kind == "photos" for name in g.sets}
+    cut = {name for g in (groups or {}).values() if g.kind == "cutouts" for name in g.sets} - of_set.keys()
     library = Library()
     boxes = read_boxes(folder)
     allowed = set(background_files(folder, held_out=False))
@@ -135,6 +136,9 @@ def load_library(
             mask = cv2.imread(str(folder / row["mask"]), cv2.IMREAD_GRAYSCALE)
             if mask is None:
                 raise OSError(f"can't read the mask {folder / row['mask']}")
+            if row["set"] in cut and picture.ndim == 3:  # an alpha apart from its picture
+                library.cutouts[row["set"]].append(np.dstack([picture, mask]))
+                continue
             ignore = mask == 128
             alpha = np.where(mask == 255, 255, 0).astype(np.uint8)
             bgr = picture if picture.ndim == 3 else cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)

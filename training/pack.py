@@ -21,6 +21,7 @@ from training.library import label_name, read_manifest
 
 LONGER_SIDE = 288
 QUALITY = 35  # of WebP; the folder the shipped weights came from then fits into 60 MB
+LEVELS = 16  # most values of a mask that is no alpha
 STEP = 17  # between the levels of a soft mask: 16 are as good to learn from, and much smaller
 
 U8 = NDArray[np.uint8]
@@ -55,7 +56,8 @@ def pack(folder: Path, labels: Path | None, out: Path, quality: int = QUALITY) -
             if row["split"] == "val":
                 scales[file] = 1.0, file
                 for name in (file, row["mask"]):
-                    packed.write(folder / name, name)
+                    if (folder / name).is_file():  # a cut-out's mask is its alpha
+                        packed.write(folder / name, name)
                 continue
             label = labels / label_name(file) if labels else None
             if row["split"] == "unlabelled" and not (label and label.exists()):
@@ -76,8 +78,11 @@ def pack(folder: Path, labels: Path | None, out: Path, quality: int = QUALITY) -
                 picture[..., 3] = _coarse(picture[..., 3])
             packed.writestr(name, _encode(picture, ".webp", quality))
             if (folder / row["mask"]).is_file():
-                # Three levels, 128 being "ignore": nothing in between may arise.
-                mask = fit(_read(folder / row["mask"]), cv2.INTER_NEAREST)
+                mask = _read(folder / row["mask"])
+                if len(np.unique(mask)) > LEVELS:  # an alpha
+                    mask = _coarse(fit(mask, cv2.INTER_AREA))
+                else:  # 128 is "ignore": nothing in between may arise
+                    mask = fit(mask, cv2.INTER_NEAREST)
                 packed.writestr(row["mask"], _encode(mask, ".png", quality))
             if label and label.exists():
                 planes = np.split(_read(label), 2)
