@@ -47,6 +47,7 @@ class Group:
         people: most cut-outs in a composite.
         weight: of a sample in the loss, 0-1.
         held_things: whether the labels count what a person holds as person.
+        parts_of: of empty pictures: a set of photos whose parts without people are shown beside them.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Group:
     people: int = 4
     weight: float = 1.0
     held_things: bool = True
+    parts_of: str | None = None
 
 
 @dataclass(frozen=True)

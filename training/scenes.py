@@ -14,7 +14,6 @@ from training.scene_geometry import crop
 MIN_CUTOUT_SIDE = 60  # pixels of a person cut out of a photo
 MIN_EMPTY_SIDE = 80  # pixels of a part of a photo in which nobody is
 TRIES = 12  # to find a part of a photo that serves
-PARTS_OF = "coco"  # the set whose photos show large rooms beside the people
 EMPTY_PART = 0.4  # of the scenes without people, those that are parts of such photos
 MOSAIC_SIDE = 240  # pixels of each of a mosaic's scenes
 
@@ -78,15 +77,16 @@ class SceneMaker:
 
     def empty(self, group: Group) -> Scene:
         """A scene without people: a people-free picture, or a part of a photo in which nobody is."""
-        part = self.rng.random() < EMPTY_PART and bool(self.pictures.people.get(PARTS_OF))
-        bgr = self._without_people() if part else self.background(self._sets[group.name])
+        photos = self.pictures.people.get(group.parts_of) if group.parts_of else None
+        part = self._without_people(photos) if photos and self.rng.random() < EMPTY_PART else None
+        bgr = self.background(self._sets[group.name]) if part is None else part
         return Scene(bgr, np.zeros(bgr.shape[:2], np.uint8), np.zeros((0, 4), np.float32))
 
-    def _without_people(self) -> U8:
-        """A part of a photo of people in which nobody is; a people-free picture if none is found."""
+    def _without_people(self, photos: list[Scene]) -> U8 | None:
+        """A part of a photo of people in which nobody is, if one is found."""
         rng = self.rng
         for _ in range(TRIES):
-            scene = self.photo(PARTS_OF)
+            scene: Scene = self._pick(photos)  # type: ignore[assignment]
             h, w = scene.alpha.shape
             size = rng.uniform(0.25, 0.8)
             ch, cw = (int(min(side * size * rng.uniform(0.7, 1.4), side)) for side in (h, w))
@@ -99,7 +99,7 @@ class SceneMaker:
             if ((b[:, 0] < x + cw) & (b[:, 2] > x) & (b[:, 1] < y + ch) & (b[:, 3] > y)).any():
                 continue
             return np.ascontiguousarray(scene.bgr[y : y + ch, x : x + cw])
-        return self.background()
+        return None
 
     def mosaic(self, draw: Callable[[], Scene]) -> Scene:
         """Two or four of the scenes that ``draw`` gives, side by side."""
