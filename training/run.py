@@ -55,7 +55,7 @@ def follow(
     runs: Path,
     peers: dict[str, Path | None],
     workers: int = 1,
-    limits: dict[str, float] | None = None,
+    trial: bool = False,
     apart: list[str] | None = None,
 ) -> None:
     """Do what of a recipe is not done yet.
@@ -66,10 +66,10 @@ def follow(
         runs: folder of all stages' folders.
         peers: files of other networks that label, as ``training.pseudo_labels`` calls them.
         workers: processes that make samples.
-        limits: as of :func:`training.export.export`.
+        trial: as of :func:`training.export.export`.
         apart: a command that trains the stage whose name is put behind it, in place of this process.
     """
-    from training.export import LIMITS, export
+    from training.export import export
     from training.pseudo_labels import label_folder
     from training.train import train
 
@@ -90,9 +90,7 @@ def follow(
                 subprocess.run([*apart, stage.name], check=True)
         if stage.version and not exported(runs, stage).with_name(f"person_{stage.part}.json").exists():
             folder = export_folder(runs, stage)
-            export(
-                stage.network, runs / stage.name, data, folder, stage.version, recipe, limits=limits or LIMITS
-            )
+            export(stage.network, runs / stage.name, data, folder, stage.version, recipe, trial=trial)
 
 
 def main() -> None:
@@ -130,7 +128,7 @@ def main() -> None:
         apart += ["--workers", str(args.workers)]
         apart += ["--at-most", str(args.at_most)] if args.at_most else []
     peers = {"selfie": args.selfie, "u2net": args.u2net, "modnet": args.modnet}
-    follow(recipe, data, args.out, peers, args.workers, apart=apart)
+    follow(recipe, data, args.out, peers, args.workers, bool(args.at_most), apart)
     peer = ["--peer", str(args.selfie)] if args.selfie else []
     command = [
         sys.executable,
