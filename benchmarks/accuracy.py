@@ -294,6 +294,11 @@ def markdown(report: Report) -> str:
             f"| people of COCO val on 10 % of the frame or more, found (IoU >= 0.5) | "
             f"{report.large_found} of {report.large}, {report.recall:.1f} % |"
         )
+    for name, held in report.coverage.items():
+        lines.append(
+            f"| {name}, people on 10 % of the frame or more: their pixels inside the segmented regions | "
+            f"{100 * held.share:.2f} % |"
+        )
     for name, (n, found, marked) in report.backgrounds.items():
         lines.append(f"| people-free, {name}: with a detection | {found} of {n}, {100 * found / n:.1f} % |")
         lines.append(

@@ -68,7 +68,8 @@ def test_a_report_has_the_sets_that_are_there_alone(tmp_path: Path, rows: list[s
     assert report.large == 0
     assert report.backgrounds["rooms, all"][0] == 10
     text = markdown(report)
-    assert "COCO" not in text
+    assert "| COCO val" not in text
+    assert "| EG1800 val, people on 10 % of the frame or more: their pixels inside" in text
     assert "| EG1800 val | 1 | 35 |" in text
     assert "no cut-out with an alpha" in text
 
