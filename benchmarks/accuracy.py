@@ -5,7 +5,7 @@ The whole pipeline, detector included, on the val pictures, scored in the origin
 cut-outs before rooms held out from training. ``DATA`` is a folder with ``manifest.csv`` and ``boxes.csv``
 (see training/README.md); sets that it lacks are left out. With ``--peer``, MediaPipe Selfie
 Segmentation is scored on the same pictures by the same code; with ``--robustness``, both are on
-pictures made worse (:mod:`benchmarks.corruptions`).
+corrupted pictures (:mod:`benchmarks.corruptions`).
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ SETS: dict[str, Callable[[Labelled], bool]] = {
     "COCO val, all": lambda p: p.row["set"] == "coco",
     "VOC val, people": lambda p: p.row["set"] == "voc",
 }
-COVERED_SETS = ("EG1800 val", "COCO val, all")  # where the regions have to hold the large people
+COVERED_SETS = (
+    "EG1800 val",
+    "COCO val, all",
+)  # where the regions have to hold people on 10 % of the frame or more
 CUTOUTS = "cut-outs before rooms held out"
 
 
@@ -116,7 +119,7 @@ class Report:
 
     @property
     def recall(self) -> float:
-        """Share of the large people that the detector found, in per cent."""
+        """Share of the people on 10 % of the frame or more that the detector found, in per cent."""
         return 100 * self.large_found / max(self.large, 1)
 
 
@@ -232,7 +235,7 @@ def robustness_markdown(found: dict[str, dict[str, dict[str, list[Scores]]]]) ->
     for name, kinds in found.items():
         whose = list(kinds["none"])
         titles = " | ".join(f"{who}: IoU / boundary F1 / boundary IoU | IoU lost" for who in whose)
-        lines += [f"| {name}, made worse by | {titles} |", "|---|" + "---|---|" * len(whose)]
+        lines += [f"| {name}, corrupted by | {titles} |", "|---|" + "---|---|" * len(whose)]
         for kind, by_whom in kinds.items():
             cells = []
             for who in whose:
@@ -326,8 +329,8 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--score-threshold", type=float)
     parser.add_argument("--peer", type=Path, help="selfie_segmentation.tflite, to score beside ours")
-    parser.add_argument("--test-time-augmentation", action="store_true", help="two views of every region")
-    parser.add_argument("--robustness", action="store_true", help="also on pictures made worse")
+    parser.add_argument("--test-time-augmentation", action="store_true", help="segment the mirror image, too")
+    parser.add_argument("--robustness", action="store_true", help="also on corrupted pictures")
     args = parser.parse_args()
     options = SegmenterOptions(
         model=args.model,

@@ -69,7 +69,7 @@ def read_val(data: Path) -> Iterator[Labelled]:
 
 
 def held_out_backgrounds(data: Path) -> list[tuple[str, str, bool]]:
-    """The people-free pictures: path, "rooms" or "animals", and whether it was never trained on."""
+    """The people-free pictures: path, "rooms" or "animals", and whether it is held out from training."""
     sets = {row["file"]: row["set"] for row in _rows(data / "manifest.csv")}
     return [
         (file, "rooms" if sets[file] in ROOM_SETS else "animals", held_out)

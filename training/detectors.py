@@ -153,8 +153,9 @@ class Join(nn.Module):
 class FastDetector(Detector):
     """Outputs as the accurate detector's, of a smaller picture.
 
-    A plain entrance, the accurate detector's first stages and a plain decoder. It is taught by the accurate
-    detector alone: from labels it learnt the training pictures rather than people (training/RESULTS.md).
+    A plain entrance, the accurate detector's first stages and a plain decoder. The accurate
+    detector is its one teacher: from labels it learnt the training pictures rather than people
+    (training/RESULTS.md).
     """
 
     size = 128

@@ -81,13 +81,13 @@ def score(
     threshold: int = ORIGINAL_THRESHOLD,
     ignore: NDArray[np.bool_] | None = None,
 ) -> Scores:
-    """Score a soft mask against the truth.
+    """Score a soft mask against the ground truth.
 
     Args:
         mask: ``(H, W)`` uint8, soft.
         truth: ``(H, W)`` uint8; above 0 is foreground.
         threshold: from this value of ``mask`` on a pixel is foreground.
-        ignore: ``(H, W)``, True where the truth isn't known: background in both.
+        ignore: ``(H, W)``, True where the ground truth is unknown: background in both.
 
     Raises:
         InputError: the shapes differ.
@@ -111,9 +111,9 @@ class Confusion:
     """Numbers of pixels, which add up over pictures with ``+`` (or ``sum(..., Confusion())``).
 
     Attributes:
-        true_positive: person in the mask and in truth.
+        true_positive: person in the mask and in the ground truth.
         false_positive: person in the mask alone.
-        false_negative: person in truth alone.
+        false_negative: person in the ground truth alone.
         true_negative: person in neither.
     """
 
@@ -134,7 +134,7 @@ class Confusion:
     def mean_iou(self) -> float:
         """Mean of the foreground's and the background's IoU, 0-1.
 
-        A class that neither the masks nor the truth have anywhere is left out, as MMSegmentation
+        A class that neither the masks nor the ground truth have anywhere is left out, as MMSegmentation
         does; NaN when there is no pixel at all.
         """
         wrong = self.false_positive + self.false_negative
@@ -205,7 +205,7 @@ def davis_f(
     """The boundary measure F of DAVIS, 0-1.
 
     Contours one pixel wide, the frame's edge not among them; precision is the share of the mask's
-    contour within ``tolerance`` of the diagonal (rounded up) of the truth's, recall the same the other
+    contour within ``tolerance`` of the diagonal (rounded up) of the ground truth's, recall the same the other
     way round, F their harmonic mean. From Perazzi et al. (CVPR 2016) and its evaluation code. Two masks
     without a contour agree: 1.
 

@@ -68,7 +68,7 @@ def decidedness(
     Args:
         mask: ``(H, W)`` uint8, soft.
         truth: ``(H, W)`` uint8; above 0 is foreground.
-        ignore: ``(H, W)``, True where the truth isn't known: counted nowhere, and neither are the
+        ignore: ``(H, W)``, True where the ground truth is unknown: counted nowhere, and neither are the
             pixels outside the band that have an unknown one within 7 pixels.
 
     Raises:
@@ -109,7 +109,7 @@ def alpha_error(
         mask: ``(H, W)`` uint8, soft.
         alpha: ``(H, W)`` uint8, the soft ground truth. With a hard one the error is that of the ramp's
             place and width.
-        ignore: ``(H, W)``, True where the ground truth isn't known: not counted.
+        ignore: ``(H, W)``, True where the ground truth is unknown: not counted.
 
     Raises:
         InputError: the shapes differ.
@@ -158,7 +158,7 @@ def coverage(
         regions: ``(x_min, y_min, x_max, y_max)`` in whole pixels, the last column and row not included,
             as :attr:`~upperbodyseg.SegmentationOutput.regions` are; they may overlap.
         truth: ``(H, W)`` uint8; above 0 is foreground.
-        ignore: ``(H, W)``, True where the truth isn't known: not counted.
+        ignore: ``(H, W)``, True where the ground truth is unknown: not counted.
 
     Raises:
         InputError: the shapes differ.
