@@ -91,8 +91,8 @@ LIMITS = """\
 - Not made for, and not to be used for, telling who somebody is."""
 
 
-def provenance(data: Path, recipe: dict[str, Any]) -> str:
-    """What a network was trained on, with origin and licence.
+def training_rows(data: Path) -> list[dict[str, str]]:
+    """The manifest's rows that are trained on.
 
     Raises:
         SystemExit: the folder holds pictures that :data:`SOURCES` doesn't know.
@@ -102,7 +102,16 @@ def provenance(data: Path, recipe: dict[str, Any]) -> str:
     folders = tuple(folder for folder, _, _ in SOURCES)
     strange = sorted({r["set"] for r in rows if not r["file"].startswith(folders)})
     if strange:
-        raise SystemExit(f"say in SOURCES of benchmarks/card.py what the sets {', '.join(strange)} are")
+        raise SystemExit(
+            f"expected sets that SOURCES of benchmarks/card.py describes, got {', '.join(strange)}: "
+            "add their origin and licence there"
+        )
+    return rows
+
+
+def provenance(data: Path, recipe: dict[str, Any]) -> str:
+    """What a network was trained on, with origin and licence."""
+    rows = training_rows(data)
     held_out = set(background_files(data, held_out=True))
     lines = ["| pictures | number | origin and licence |", "|---|---|---|"]
     for folder, what, licence in SOURCES:
@@ -205,7 +214,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of both models' folders")
+    parser.add_argument("--check", action="store_true", help="only whether the sets' origins are known")
     args = parser.parse_args()
+    if args.check:
+        training_rows(args.data)
+        return
     for model in MODELS:
         folder = args.weights / model
         for name in (DETECTOR, SEGMENTER):

@@ -93,6 +93,18 @@ def follow(
             export(stage.network, runs / stage.name, data, folder, stage.version, recipe, trial=trial)
 
 
+def command(name: str, *arguments: object) -> list[str]:
+    """That runs a module in another process."""
+    return [sys.executable, "-m", name, *map(str, arguments)]
+
+
+def module(name: str, *arguments: object) -> None:
+    """Run a module in another process, and stop where it fails."""
+    print("+", name, *arguments, flush=True)
+    if subprocess.run(command(name, *arguments), check=False).returncode:
+        raise SystemExit(f"{name} failed: see above")
+
+
 def main() -> None:
     """Follow the recipe, then measure and write the cards."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
@@ -108,39 +120,27 @@ def main() -> None:
     parser.add_argument("--at-most", type=int, help="samples a phase, to try the whole recipe out")
     args = parser.parse_args()
 
-    recipe = read_recipe(args.recipe)
-    if args.at_most:
-        recipe = recipe.shortened(args.at_most)
-    args.out.mkdir(parents=True, exist_ok=True)
-    data = unpacked(args.data, args.out)
-    apart = None
-    if args.processes > 1:
-        apart = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(args.processes), "-m"]
-        apart += [
-            "training.train",
-            "--data",
-            str(data),
-            "--runs",
-            str(args.out),
-            "--recipe",
-            str(args.recipe),
-        ]
-        apart += ["--workers", str(args.workers)]
-        apart += ["--at-most", str(args.at_most)] if args.at_most else []
-    peers = {"selfie": args.selfie, "u2net": args.u2net, "modnet": args.modnet}
-    follow(recipe, data, args.out, peers, args.workers, bool(args.at_most), apart)
-    peer = ["--peer", str(args.selfie)] if args.selfie else []
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.card",
-        str(data),
-        "--weights",
-        str(args.out / "weights"),
-        *peer,
-    ]
-    print("+", *command[1:], flush=True)
-    subprocess.run(command, check=True)
+    try:
+        recipe = read_recipe(args.recipe)
+        if args.at_most:
+            recipe = recipe.shortened(args.at_most)
+        args.out.mkdir(parents=True, exist_ok=True)
+        data = unpacked(args.data, args.out)
+        # Before hours of training rather than after them.
+        module("benchmarks.card", data, "--check")
+        apart = None
+        if args.processes > 1:
+            shared = ("torch.distributed.run", "--nproc-per-node", args.processes, "-m", "training.train")
+            apart = command(*shared, "--data", data, "--runs", args.out, "--recipe", args.recipe)
+            apart += ["--workers", str(args.workers)]
+            apart += ["--at-most", str(args.at_most)] if args.at_most else []
+        peers = {"selfie": args.selfie, "u2net": args.u2net, "modnet": args.modnet}
+        follow(recipe, data, args.out, peers, args.workers, bool(args.at_most), apart)
+    except RecipeError as exc:
+        parser.error(str(exc))
+    if not args.at_most:
+        peer = ("--peer", args.selfie) if args.selfie else ()
+        module("benchmarks.card", data, "--weights", args.out / "weights", *peer)
 
 
 if __name__ == "__main__":
