@@ -1,7 +1,7 @@
 """From pictures to weights in one go: ``python -m training.run DATA --out runs``.
 
-Follows ``training/recipe.toml`` stage by stage: trains, labels, exports. Last it measures the accuracy
-and writes the model cards into ``runs/weights``. ``DATA`` is the data folder or the file that
+Follows ``training/recipe.toml`` stage by stage: trains, labels, exports. Last it writes the
+model cards into ``runs/weights`` and measures the accuracy. ``DATA`` is the data folder or the file that
 ``training.pack`` made of it. A stage that is done is not done again, and a training that was cut off goes
 on from its checkpoint: start the same command again. MediaPipe Selfie's file (``--selfie``) and U2Net's or
 MODNet's have a say in the masks of the unlabelled pictures, where they are given.
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from training.recipe import RECIPE, Recipe, RecipeError, Stage, read_recipe
 from training.runs import DONE, export_folder, exported, finished
+from upperbodyseg.models.spec import MODELS
 
 
 def unpacked(data: Path, out: Path) -> Path:
@@ -106,7 +107,7 @@ def module(name: str, *arguments: object) -> None:
 
 
 def main() -> None:
-    """Follow the recipe, then measure and write the cards."""
+    """Follow the recipe, then write the cards and measure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv, or packed .zip")
     parser.add_argument("--out", type=Path, required=True)
@@ -139,8 +140,11 @@ def main() -> None:
     except RecipeError as exc:
         parser.error(str(exc))
     if not args.at_most:
-        peer = ("--peer", args.selfie) if args.selfie else ()
-        module("benchmarks.card", data, "--weights", args.out / "weights", *peer)
+        weights = args.out / "weights"
+        module("benchmarks.card", data, "--weights", weights)
+        peer = ("--peer", args.selfie, "--robustness") if args.selfie else ()
+        for model in MODELS:
+            module("benchmarks.accuracy", data, "--model", model, "--models", weights / model, *peer)
 
 
 if __name__ == "__main__":
