@@ -10,7 +10,17 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.accuracy import THRESHOLD, Report, mean, measure, measure_robustness, missed
+import numpy as np
+
+from benchmarks.accuracy import (
+    THRESHOLD,
+    Report,
+    mean,
+    mean_decidedness,
+    measure,
+    measure_robustness,
+    missed,
+)
 from benchmarks.figures import write
 from upperbodyseg import SegmenterOptions
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
@@ -32,6 +42,18 @@ def three(scores: Sequence[Scores]) -> str:
 def share(part: int, whole: int) -> str:
     """A count with its share in per cent."""
     return f"{part} of {whole}, {100 * part / max(whole, 1):.1f} %"
+
+
+def decidedness_lines(reports: dict[str, Report], peer: str) -> list[str]:
+    """How decided the masks are, by set and whose they are."""
+    first = reports[MODELS[0]]
+    lines = []
+    for name in first.decided:
+        of = [(model, report.decided[name]) for model, report in reports.items()]
+        if name in first.peer_decided:
+            of.append((peer, first.peer_decided[name]))
+        lines += [[name, who, *(f"{value:.2f}" for value in mean_decidedness(found))] for who, found in of]
+    return rows(["pictures", "masks", "interior", "haze", "soft", "halo"], lines)
 
 
 def accuracy_table(reports: dict[str, Report], peer: str) -> str:
@@ -56,11 +78,19 @@ def accuracy_table(reports: dict[str, Report], peer: str) -> str:
         "missed (IoU < 0.5)",
     ]
     lines = rows(heads, masks)
+    lines += decidedness_lines(reports, peer)
     counts = [
         ["people of COCO val on 10 % of the frame or more, detected (IoU >= 0.5)"]
         + [share(report.large_found, report.large) for report in reports.values()]
         + [""]
     ]
+    for name in first.coverage:
+        held = [f"{100 * report.coverage[name].share:.2f} %" for report in reports.values()]
+        counts.append([f"{name}, people on 10 % of the frame or more: pixels inside the regions", *held, ""])
+    if first.alpha:
+        errors = [f"{100 * np.nanmean(report.alpha):.2f} %" for report in reports.values()]
+        theirs = f"{100 * np.nanmean(first.peer_alpha):.2f} %" if first.peer_alpha else ""
+        counts.append(["cut-outs: mean absolute error of the alpha near the edge", *errors, theirs])
     for name, (n, *_) in first.backgrounds.items():
         found = [share(report.backgrounds[name][1], n) for report in reports.values()]
         marked = [share(report.backgrounds[name][2], n) for report in reports.values()]
