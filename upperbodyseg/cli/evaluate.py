@@ -33,7 +33,7 @@ _LAYOUTS_HELP = (
     "eg1800: eg1800_train.txt and eg1800_test.txt, Images/, Labels/; "
     "pphumanseg14k: train.txt and val.txt with lines of a picture and a mask; "
     "easyportrait: images/PART, annotations/PART; "
-    "folder: images/, masks/ (PNG, 128 and above is person); "
+    "folder: images/, masks/ (PNG, 128 and above is person; one of many greys is taken for an alpha, too); "
     "manifest: manifest.csv with the columns image (or file), mask and maybe split "
     "(masks: 255 person, 0 background, 128 unknown)"
 )

@@ -156,7 +156,7 @@ def coverage(
 
     Args:
         regions: ``(x_min, y_min, x_max, y_max)`` in whole pixels, the last column and row not included,
-            as :attr:`~upperbodyseg.SegmentationOutput.regions` are; they may overlap.
+            as :class:`~upperbodyseg.SegmentationOutput` has them; they may overlap.
         truth: ``(H, W)`` uint8; above 0 is foreground.
         ignore: ``(H, W)``, True where the ground truth is unknown: not counted.
 
