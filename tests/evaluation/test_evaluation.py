@@ -339,7 +339,7 @@ def test_pictures_are_read_as_their_masks_are_stored(folder: Path) -> None:
     dataset = read_dataset(folder, "folder")
     seen: list[np.ndarray] = []
 
-    def method(bgr: np.ndarray) -> np.ndarray:
+    def method(bgr: np.ndarray) -> Prediction:
         seen.append(bgr)
         return the_square(bgr)
 
