@@ -447,6 +447,26 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("upperbodyseg.engine.Pipeline", NoPipeline)
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Without Python's garbage collector, whose callbacks (Hypothesis has one) would be cut off, too."""
+    callbacks = gc.callbacks[:]
+    gc.collect()
+    gc.callbacks.clear()
+    gc.disable()
+    yield
+    gc.enable()
+    gc.callbacks.extend(callbacks)
+
+
+def cut_off(test: Callable[..., None]) -> Callable[..., None]:
+    """Marks a test whose calls are cut off."""
+    # A cut inside __del__ can't be raised.
+    quiet = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    marked: Callable[..., None] = quiet(pytest.mark.usefixtures("no_collector", "no_models")(test))
+    return marked
+
+
 def cut_everywhere(call: Callable[[], object]) -> Iterator[bool]:
     """Cut a call off at its first moment, at its second and so on; True as often as it was cut."""
     for count in itertools.count():
@@ -474,8 +494,8 @@ def waiting_calls(pool: SegmenterPool, frame: FrameInput) -> dict[str, Callable[
 
 
 @pytest.mark.parametrize("way", list(waiting_calls(SegmenterPool(FAST, 1), FrameInput(ImageBuffer()))))
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # cut inside __del__
-def test_a_call_may_be_cut_off_anywhere(gate: Gate, blank: U8, no_models: None, way: str) -> None:
+@cut_off
+def test_a_call_may_be_cut_off_anywhere(gate: Gate, blank: U8, way: str) -> None:
     gate.open.set()
     with SegmenterPool(FAST, size=2) as pool:
         call = waiting_calls(pool, bgr_frame(blank))[way]
@@ -490,7 +510,8 @@ def test_a_call_may_be_cut_off_anywhere(gate: Gate, blank: U8, no_models: None, 
         assert ends(pool.close)
 
 
-def test_the_first_call_may_be_cut_off_anywhere(gate: Gate, blank: U8, no_models: None) -> None:
+@cut_off
+def test_the_first_call_may_be_cut_off_anywhere(gate: Gate, blank: U8) -> None:
     """The first frame starts the threads."""
     gate.open.set()
     pools: list[SegmenterPool] = []
@@ -508,7 +529,8 @@ def test_the_first_call_may_be_cut_off_anywhere(gate: Gate, blank: U8, no_models
         assert not any(engine.is_initialized for engine in pool._engines)
 
 
-def test_closing_may_be_cut_off_anywhere_and_called_again(gate: Gate, blank: U8, no_models: None) -> None:
+@cut_off
+def test_closing_may_be_cut_off_anywhere_and_called_again(gate: Gate, blank: U8) -> None:
     gate.open.set()
     pools: list[SegmenterPool] = []
 
@@ -534,7 +556,8 @@ def test_closing_may_be_cut_off_anywhere_and_called_again(gate: Gate, blank: U8,
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no timer")
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_storm_of_time_limits_loses_no_engine(gate: Gate, blank: U8, no_models: None, seed: int) -> None:
+@cut_off
+def test_a_storm_of_time_limits_loses_no_engine(gate: Gate, blank: U8, seed: int) -> None:
     rng = random.Random(seed)
     armed = False
 
