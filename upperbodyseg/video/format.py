@@ -1,0 +1,59 @@
+"""What a reader tells a writer about a video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upperbodyseg.video.colour import Colours
+
+__all__ = ["Frame", "Layout", "Render", "VideoFormat"]
+
+Layout = Literal["bgr", "grey", "bgra"]
+"""What a :data:`Render` gives: ``(H, W, 3)`` BGR, ``(H, W)`` grey, ``(H, W, 4)`` BGR and straight alpha."""
+
+Render = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]
+"""``render(image, mask)``: an upright BGR frame ``(H, W, 3)`` and its mask ``(H, W)``, both uint8 and both
+its own to change; the picture of the same height and width that is written in the frame's place."""
+
+
+class Frame(NamedTuple):
+    """A decoded frame."""
+
+    bgr: NDArray[np.uint8]
+    """Upright, ``(H, W, 3)``."""
+    pts: int
+    """Its time, in units of the format's ``time_base``."""
+    duration: int
+    """The same; 0 where the file doesn't say."""
+
+
+@dataclass(frozen=True)
+class VideoFormat:
+    """A video as its first frame shows it.
+
+    Attributes:
+        height, width: of the upright frames, in pixels.
+        time_base: the unit of times, in seconds.
+        rate: frames a second.
+        pixel_aspect: width by height of an upright pixel; None where the file doesn't say.
+        colours: what the written numbers mean.
+        tags: the file's own.
+        video_tags: the video track's.
+        sound: the file's sound tracks, PyAV streams, templates of those to write.
+    """
+
+    height: int
+    width: int
+    time_base: Fraction
+    rate: Fraction
+    pixel_aspect: Fraction | None
+    colours: Colours
+    tags: dict[str, str]
+    video_tags: dict[str, str]
+    sound: tuple[Any, ...]
