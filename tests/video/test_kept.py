@@ -89,9 +89,14 @@ def test_a_clock_that_begins_anew_goes_on(tmp_path: Path, pictures: list[U8]) ->
     after = look(tmp_path / "out.mp4")
     assert (summary.frames, len(after.times)) == (24, 24)
     assert "went backwards" in summary.notes[0]
-    assert np.diff([float(t) for t in after.times]) == pytest.approx(1001 / 30000, abs=1e-4)
-    assert len(after.sound[0]) == 2 * len(look(part).sound[0])
-    assert np.diff([float(t) for t, _ in after.sound[0]]) == pytest.approx(1024 / 44100, abs=1e-3)
+    steps = np.diff([float(t) for t in after.times])
+    assert np.delete(steps, 11) == pytest.approx(1001 / 30000, abs=1e-4)
+    # The sound is longer than the picture, which waits for it: one offset for both.
+    sound = [float(t) for t, _ in after.sound[0]]
+    assert len(sound) == 2 * len(look(part).sound[0])
+    assert np.diff(sound) == pytest.approx(1024 / 44100, abs=1e-3)
+    picture_moved = float(after.times[12] - after.times[0])
+    assert picture_moved == pytest.approx(sound[len(sound) // 2] - sound[0], abs=1e-3)
 
 
 # Turned by a quarter, a half, and mirrored: where x and y go (see libavutil/display.h).

@@ -12,8 +12,9 @@ A frame goes through ``reader`` (decoded, upright BGR), ``segment`` (its mask, t
 
 from __future__ import annotations
 
+from upperbodyseg.video.encoding import CONTAINERS
 from upperbodyseg.video.format import Layout, Render
-from upperbodyseg.video.paths import CONTAINERS, check_target
+from upperbodyseg.video.paths import check_target
 from upperbodyseg.video.segment import VideoSummary, segment_video
 
 __all__ = ["CONTAINERS", "Layout", "Render", "VideoSummary", "check_target", "segment_video"]

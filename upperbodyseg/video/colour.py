@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["FULL", "LIMITED", "UNSPECIFIED", "Colours", "read_colours"]
+__all__ = ["FULL", "HLG", "PQ", "Colours", "read_colours"]
 
 # AVCOL_RANGE_*, AVCOL_SPC_* and AVCOL_TRC_* of FFmpeg's libavutil/pixfmt.h, which are ITU-T H.273's.
 LIMITED, FULL = 1, 2
 UNSPECIFIED = 2
 _MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 _BT709, _BT601 = 1, 6
+PQ, HLG = 16, 18
 _HD_HEIGHT = 720
 
 
@@ -41,6 +42,20 @@ class Colours:
         return self.range == FULL
 
     @property
+    def is_hdr(self) -> bool:
+        """Whether the transfer is PQ or HLG (ITU-R BT.2100)."""
+        return self.transfer in (PQ, HLG)
+
+    @property
+    def written(self) -> Colours:
+        """The colours of what is written: HDR is tone-mapped to BT.709, RGB becomes limited-range YUV."""
+        if self.is_hdr:
+            return Colours(LIMITED, _BT709, _BT709, _BT709, _BT709, False)
+        if self.is_rgb:
+            return replace(self, range=LIMITED, matrix=self.known_matrix, is_rgb=False)
+        return self
+
+    @property
     def matrix_name(self) -> str:
         """FFmpeg's name of the matrix."""
         return _MATRICES[self.known_matrix]
@@ -53,9 +68,15 @@ def read_colours(frame: Any, context: Any) -> Colours:
     matrix = frame.colorspace if frame.colorspace in _MATRICES else context.colorspace
     # Where the file doesn't say, as players guess it: by the picture's height.
     guess = _BT709 if min(frame.height, frame.width) >= _HD_HEIGHT else _BT601
-    primaries, transfer = context.color_primaries, context.color_trc
-    if is_rgb:  # becomes limited-range YUV and is marked as that
-        return Colours(LIMITED, guess, guess, primaries, transfer, True)
+    primaries, transfer = (
+        of_frame if (of_frame := getattr(frame, name, UNSPECIFIED)) not in (0, UNSPECIFIED) else of_context
+        for name, of_context in (
+            ("color_primaries", context.color_primaries),
+            ("color_trc", context.color_trc),
+        )
+    )
+    if is_rgb:
+        return Colours(FULL, UNSPECIFIED, guess, primaries, transfer, True)
     is_known = matrix in _MATRICES
     range_ = FULL if name.startswith("yuvj") else frame.color_range or context.color_range
     return Colours(

@@ -1,14 +1,23 @@
-"""Pixels from one format, size, matrix and range to another."""
+"""Pixels from one format, size, matrix and range to another, by FFmpeg's filters."""
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 from upperbodyseg.video.libav import load_av
 
-__all__ = ["Converter", "range_name"]
+__all__ = ["PALETTE", "SCALING", "Filter", "range_name"]
+
+SCALING = "flags=bilinear+accurate_rnd"
+"""Options of the scale filter: without accurate_rnd each conversion makes the picture darker by a level or
+two. VideoFrame.reformat is not used: up to PyAV 17 it takes the colour range's number for a flag, so that
+limited range is read as full."""
+
+
+PALETTE = ("palette", "")
+"""A filter of ours: 256 colours chosen for each frame. A dither by pattern moves less from frame to frame."""
 
 
 def range_name(full: bool) -> str:
@@ -16,48 +25,73 @@ def range_name(full: bool) -> str:
     return "pc" if full else "tv"
 
 
-class Converter:
-    """Converts frames by FFmpeg's scale filter.
-
-    With accurate_rnd, since without it each conversion makes the picture darker by a level or two.
-    Not VideoFrame.reformat: up to PyAV 17 it takes the colour range's number for a flag, so that limited
-    range is read as full.
+class Filter:
+    """A chain of filters, which is built anew where the frames or the chain change.
 
     Args:
-        width, height, pixel_format: of what is given.
-        settings: more options of the scale filter.
+        time_base: the unit of the frames' times, in seconds.
     """
 
-    def __init__(self, width: int, height: int, pixel_format: str, settings: str) -> None:
-        self._to = width, height, pixel_format, settings
+    def __init__(self, time_base: Fraction) -> None:
+        self._time_base = time_base
         self._graph: Any = None
-        self._from: tuple[int, int, str] | None = None
+        self._built_for: object = None
 
-    def convert(self, frame: Any) -> Any:
-        """Convert a PyAV frame of any size and format."""
-        source = frame.width, frame.height, frame.format.name
-        if source != self._from:
-            self._open(source)
-            self._from = source
+    def push(self, frame: Any, chain: Sequence[tuple[str, str]]) -> list[Any]:
+        """Give a PyAV frame to a chain of filters' names and options; the frames that are ready."""
+        given = frame.width, frame.height, frame.format.name, tuple(chain)
+        ready = []
+        if given != self._built_for:
+            ready = self.flush()
+            self._build(frame, chain)
+            self._built_for = given
         self._graph.push(frame)
-        return self._graph.pull()
+        return ready + self._pull()
 
-    def _open(self, source: tuple[int, int, str]) -> None:
+    def flush(self) -> list[Any]:
+        """The frames that a filter still holds back."""
+        if self._graph is None:
+            return []
+        self._graph.push(None)
+        ready = self._pull()
+        self._graph = self._built_for = None
+        return ready
+
+    def _pull(self) -> list[Any]:
         av = load_av()
-        width, height, pixel_format, settings = self._to
+        frames = []
+        while True:
+            try:
+                frames.append(self._graph.pull())
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return frames
+
+    def _build(self, frame: Any, chain: Sequence[tuple[str, str]]) -> None:
+        av = load_av()
         graph = av.filter.Graph()
-        chain = (
-            graph.add_buffer(
-                width=source[0],
-                height=source[1],
-                format=av.VideoFormat(source[2], source[0], source[1]),
-                time_base=Fraction(1, 1000),  # not used: frames are numbered afterwards
-            ),
-            graph.add("scale", f"{width}:{height}:flags=bilinear+accurate_rnd:{settings}"),
-            graph.add("format", f"pix_fmts={pixel_format}"),
-            graph.add("buffersink"),
+        source = graph.add_buffer(
+            width=frame.width,
+            height=frame.height,
+            format=av.VideoFormat(frame.format.name, frame.width, frame.height),
+            time_base=self._time_base,
         )
-        for one, next_one in itertools.pairwise(chain):
-            one.link_to(next_one)
+        last = source
+        for name, options in (*chain, ("buffersink", "")):
+            if (name, options) == PALETTE:
+                last = _add_palette(graph, last)
+                continue
+            node = graph.add(name, options or None)
+            last.link_to(node)
+            last = node
         graph.configure()
         self._graph = graph
+
+
+def _add_palette(graph: Any, last: Any) -> Any:
+    split, choose = graph.add("split"), graph.add("palettegen", "stats_mode=single")
+    use = graph.add("paletteuse", "new=1:dither=bayer:bayer_scale=3")
+    last.link_to(split)
+    split.link_to(use, 0, 0)
+    split.link_to(choose, 1, 0)
+    choose.link_to(use, 0, 1)
+    return use

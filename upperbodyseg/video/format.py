@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.video.colour import Colours
 
-__all__ = ["Frame", "Layout", "Render", "VideoFormat"]
+__all__ = ["Frame", "Layout", "Render", "SoundTrack", "TimedRender", "VideoFormat"]
 
 Layout = Literal["bgr", "grey", "bgra"]
 """What a :data:`Render` gives: ``(H, W, 3)`` BGR, ``(H, W)`` grey, ``(H, W, 4)`` BGR and straight alpha."""
@@ -20,6 +20,17 @@ Layout = Literal["bgr", "grey", "bgra"]
 Render = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]
 """``render(image, mask)``: an upright BGR frame ``(H, W, 3)`` and its mask ``(H, W)``, both uint8 and both
 its own to change; the picture of the same height and width that is written in the frame's place."""
+
+
+@runtime_checkable
+class TimedRender(Protocol):
+    """A :data:`Render` that is told each frame's time."""
+
+    def seek(self, time_s: float) -> None:
+        """Prepare for the frame at a time, in seconds; times rise."""
+
+    def __call__(self, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """As :data:`Render`."""
 
 
 class Frame(NamedTuple):
@@ -31,6 +42,15 @@ class Frame(NamedTuple):
     """Its time, in units of the format's ``time_base``."""
     duration: int
     """The same; 0 where the file doesn't say."""
+
+
+class SoundTrack(NamedTuple):
+    """A sound track of the source."""
+
+    stream: Any
+    """PyAV's, a template for the one to write."""
+    first_packet: Any
+    """PyAV's; None where it comes late."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +65,9 @@ class VideoFormat:
         colours: what the written numbers mean.
         tags: the file's own.
         video_tags: the video track's.
-        sound: the file's sound tracks, PyAV streams, templates of those to write.
+        disposition: the video track's flags, such as that it is the default.
+        sound: the file's sound tracks.
+        chapters: PyAV's; None where this PyAV can't read them.
     """
 
     height: int
@@ -56,4 +78,6 @@ class VideoFormat:
     colours: Colours
     tags: dict[str, str]
     video_tags: dict[str, str]
-    sound: tuple[Any, ...]
+    disposition: Any
+    sound: tuple[SoundTrack, ...]
+    chapters: tuple[Any, ...] | None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import uuid
+import re
+import secrets
 from pathlib import Path
 
 from upperbodyseg.errors import InputError, VideoError
+from upperbodyseg.video.encoding import ALPHA_CONTAINERS, CONTAINERS
 from upperbodyseg.video.format import Layout
 
 __all__ = [
     "CHANNELS",
-    "CONTAINERS",
+    "check_is_another",
     "check_source",
     "check_target",
     "is_sequence",
@@ -19,9 +21,6 @@ __all__ = [
     "partial_name",
     "split_sequence",
 ]
-
-CONTAINERS = (".m4v", ".mkv", ".mov", ".mp4", ".webm")
-"""The endings of the files that can be written; VP9 in .webm, H.264 in the others."""
 
 CHANNELS: dict[str, tuple[int, ...]] = {"bgr": (3,), "grey": (), "bgra": (4,)}
 """The last dimension of a picture in each :data:`Layout`."""
@@ -51,9 +50,10 @@ def check_target(target: str | os.PathLike[str], layout: Layout = "bgr") -> None
             f"{target}: the name must end in {' '.join(CONTAINERS)}; or give a folder, or folder/%04d.png, "
             "for PNG pictures"
         )
-    if layout == "bgra" and suffix != ".webm":
+    if layout == "bgra" and suffix not in ALPHA_CONTAINERS:
         raise InputError(
-            f"{suffix} videos hold no alpha here: choose a name that ends in .webm, or a folder, for PNG"
+            f"{suffix} videos hold no alpha here: choose a name that ends in "
+            f"{' '.join(ALPHA_CONTAINERS)}, or a folder, for PNG"
         )
     _check_folder(target.parent)
     if target.exists() and not target.is_file():
@@ -65,16 +65,56 @@ def _check_folder(folder: Path) -> None:
         raise InputError(f"there is no folder {folder}: create it first")
 
 
-def check_source(source: Path, target: Path) -> None:
-    """Refuse a source that is no file, or the target itself.
+def check_source(source: str | os.PathLike[str], command: str = "segment_video") -> Path:
+    """Refuse a source that is no file.
+
+    Args:
+        source: what was given.
+        command: what it was given to, for the message.
+
+    Returns:
+        It, as a path.
+
+    Raises:
+        InputError: it is an address, a device, a folder, a pipe, or isn't there.
+    """
+    text = os.fspath(source)
+    path = Path(source)
+    if path.is_file():
+        return path
+    # One slash is enough: Path takes the second away.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text) and not path.exists():
+        raise InputError(
+            f"{text} is an address and no file; {command} reads files only: save it first, for example with "
+            "'ffmpeg -i ADDRESS -c copy in.mkv', or give the frames of cv2.VideoCapture(ADDRESS) to "
+            "UpperBodySegmenter.process"
+        )
+    is_device = path.exists() and (path.is_char_device() or path.is_block_device())
+    if is_device or _looks_like_device(text, path):
+        raise InputError(
+            f"{text} is a device and no file; {command} reads files only: for a camera use 'upperbodyseg "
+            "webcam --camera N', or give the frames of cv2.VideoCapture(N) to UpperBodySegmenter.process"
+        )
+    if not path.exists():
+        raise InputError(f"there is no file {source}")
+    if path.is_dir():
+        raise InputError(f"{source} is a folder and no file: give a video file")
+    raise InputError(f"{source} is no file (a pipe, perhaps): save the video in a file first")
+
+
+def _looks_like_device(text: str, path: Path) -> bool:
+    """A camera's number, its name under Linux, or FFmpeg's or Windows' way to name one."""
+    return not path.exists() and (
+        text.isdecimal() or re.match(r"/dev/|\\\\[.?]\\|(video|audio)=", text) is not None
+    )
+
+
+def check_is_another(source: Path, target: Path) -> None:
+    """Refuse a target that is the source.
 
     Raises:
         InputError: it is.
     """
-    if not source.exists():
-        raise InputError(f"there is no {source}")
-    if not source.is_file():  # a pipe or a device would be waited for
-        raise InputError(f"{source} is no file")
     if target.exists() and target.samefile(source):
         raise InputError(f"{target} is the video to be read: choose another output")
 
@@ -107,7 +147,7 @@ def split_sequence(target: Path) -> tuple[Path, str]:
 def part_name(target: Path) -> Path:
     """A hidden name beside ``target`` to write under."""
     # Short: the name may be as long as names get. The same ending: FFmpeg chooses by it.
-    return target.with_name(f".{uuid.uuid4().hex[:12]}.part{target.suffix.lower()}")
+    return target.with_name(f".{secrets.token_hex(8)}.part{target.suffix.lower()}")
 
 
 def partial_name(target: Path) -> Path:

@@ -6,22 +6,29 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import InputError, UpperBodySegError, VideoError
 from upperbodyseg.types import FrameInput, ImageBuffer, ImageType
-from upperbodyseg.video.format import Frame, Layout, Render
+from upperbodyseg.video.format import Frame, Layout, Render, TimedRender
 from upperbodyseg.video.libav import load_av
-from upperbodyseg.video.paths import CHANNELS, check_source, check_target, is_sequence
+from upperbodyseg.video.paths import CHANNELS, check_is_another, check_source, check_target, is_sequence
 from upperbodyseg.video.pictures import PictureWriter
+from upperbodyseg.video.pipeline import ReadAhead, WriteBehind
 from upperbodyseg.video.reader import Reader
 from upperbodyseg.video.writer import FileWriter
 
 __all__ = ["VideoSummary", "segment_video"]
+
+_QUEUED = 8  # frames and sound packets between two threads
+_QUEUED_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -94,50 +101,111 @@ def segment_video(
         MissingDependencyError: PyAV is not installed.
         ModelError: the weights or the runtime failed on the first frame.
     """
-    source, target = Path(source), Path(target)
+    target = Path(target)
     check_target(target, layout)
-    check_source(source, target)
+    path = check_source(source)
+    check_is_another(path, target)
     load_av()
-    with UpperBodySegmenter(options) as engine, Reader(source) as reader:
+    options = options or SegmenterOptions()
+    with Reader(path, options.max_pixels) as reader, UpperBodySegmenter(options) as engine:
+        work = _Work(engine, blur_sigma, render, layout, on_progress, stop)
+        return work.run(reader, target)
+
+
+class _Work:
+    """One video on its way through reader, engine, render and writer."""
+
+    def __init__(
+        self,
+        engine: UpperBodySegmenter,
+        blur_sigma: float,
+        render: Render,
+        layout: Layout,
+        on_progress: Callable[[int, int | None], None] | None,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        self._engine, self._blur_sigma = engine, blur_sigma
+        self._render, self._layout = render, layout
+        self._on_progress, self._stop = on_progress, stop
+
+    def run(self, reader: Reader, target: Path) -> VideoSummary:
         writer: PictureWriter | FileWriter
-        writer = PictureWriter(target) if is_sequence(target) else FileWriter(target, layout, reader.format)
-        done, stopped, finishing = 0, False, False
+        writer = (
+            PictureWriter(target) if is_sequence(target) else FileWriter(target, self._layout, reader.format)
+        )
+        size = min(max(_QUEUED_BYTES // (3 * reader.format.height * reader.format.width), 2), _QUEUED)
+        behind = _Behind(writer, size)
+        finishing = False
         try:
-            if on_progress is not None:
-                on_progress(0, reader.expected_frames)
-            for item in reader.read():
-                if not isinstance(item, Frame):
-                    writer.write_sound(item)
-                    continue
-                stopped = stop is not None and stop()
-                if stopped:
-                    break
-                timestamp_ms = round(item.pts * reader.format.time_base * 1000)
-                frame = FrameInput(ImageBuffer.view(item.bgr), timestamp_ms, ImageType.BGR_888)
-                mask = engine.process(frame, blur_sigma).mask
-                height, width = mask.shape
-                picture = render(item.bgr, mask)
-                _check_picture(picture, layout, height, width)
-                writer.write(np.ascontiguousarray(picture), item)
-                done += 1
-                if on_progress is not None:
-                    on_progress(done, reader.expected_frames)
+            complete = self._write_all(reader, behind, size)
+            behind.drain()
             finishing = True
-            kept = writer.finish(complete=not stopped) if done else None
+            kept = writer.finish(complete=complete) if behind.frames else None
         except BaseException as exc:
-            if finishing or not done:
+            if finishing:
                 raise
             kept = None
             with contextlib.suppress(VideoError):  # a full disk: the error that began it is the one to report
-                kept = writer.finish(complete=False)
-            if not isinstance(exc, UpperBodySegError):
+                behind.settle()
+                kept = writer.finish(complete=False) if behind.frames else None
+            if not behind.frames or not isinstance(exc, UpperBodySegError):
                 raise
-            where = f"the {done} frame(s) before it are in {kept}" if kept else "nothing was kept"
-            raise VideoError(f"frame {done + 1} of {source} failed: {exc}; {where}") from exc
+            where = f"the {behind.frames} frame(s) before it are in {kept}" if kept else "nothing was kept"
+            raise VideoError(f"frame {behind.frames + 1} of {reader.path} failed: {exc}; {where}") from exc
         finally:
+            behind.settle()
             writer.discard()
         damaged = reader.damaged + writer.damaged
-        return VideoSummary(kept, done, damaged, not stopped, (*reader.notes, *writer.notes))
+        return VideoSummary(kept, behind.frames, damaged, complete, (*reader.notes, *writer.notes))
+
+    def _write_all(self, reader: Reader, behind: _Behind, size: int) -> bool:
+        """Hand all frames over to be written; False where it was stopped before the end."""
+        expected, handed_over = reader.expected_frames, 0
+        if self._on_progress is not None:
+            self._on_progress(0, expected)
+        with ReadAhead(reader.read(), size) as items:
+            for item in items:
+                if not isinstance(item, Frame):
+                    behind.write_sound(item)
+                    continue
+                if self._stop is not None and self._stop():
+                    return False
+                behind.write(self._picture(item, item.pts * reader.format.time_base), item)
+                handed_over += 1
+                if self._on_progress is not None:
+                    self._on_progress(handed_over, expected)
+        return True
+
+    def _picture(self, item: Frame, time_s: Fraction) -> NDArray[np.uint8]:
+        """What to write in a frame's place."""
+        if isinstance(self._render, TimedRender):
+            self._render.seek(float(time_s))
+        frame = FrameInput(ImageBuffer.view(item.bgr), round(time_s * 1000), ImageType.BGR_888)
+        mask = self._engine.process(frame, self._blur_sigma).mask
+        picture = self._render(item.bgr, mask)
+        _check_picture(picture, self._layout, *mask.shape)
+        if not (np.may_share_memory(picture, item.bgr) or np.may_share_memory(picture, mask)):
+            picture = picture.copy()  # render may fill it anew while it is written
+        return np.ascontiguousarray(picture)
+
+
+class _Behind(WriteBehind):
+    """A writer in a thread of its own, which counts the frames that are written."""
+
+    def __init__(self, writer: PictureWriter | FileWriter, size: int) -> None:
+        super().__init__(size)
+        self._writer = writer
+        self.frames = 0
+
+    def write(self, picture: NDArray[np.uint8], frame: Frame) -> None:
+        self.put(partial(self._write, picture, frame))
+
+    def _write(self, picture: NDArray[np.uint8], frame: Frame) -> None:
+        self._writer.write(picture, frame)
+        self.frames += 1
+
+    def write_sound(self, packet: Any) -> None:
+        self.put(partial(self._writer.write_sound, packet))
 
 
 def _check_picture(picture: Any, layout: Layout, height: int, width: int) -> None:
