@@ -36,6 +36,7 @@ BACKGROUNDS = [Background("camera", as_it_is), Background("mask", the_mask)]
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory, webcam: U8) -> Path:
     """Six frames 180 x 320 at 50 fps; a light square says which is which."""
+    pytest.importorskip("av", reason="PyAV is not installed: pip install 'upperbodyseg[video]'")
     path = tmp_path_factory.mktemp("clip") / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 50, (320, 180))
     small = cv2.resize(webcam, (320, 180), interpolation=cv2.INTER_AREA)

@@ -1,8 +1,8 @@
 """A camera, or a video file in its place, shown live with every frame segmented.
 
-The camera is read by OpenCV. The window needs pygame-ce (``pip install 'upperbodyseg[webcam]'``; the OpenCV
-that this package depends on has no windows), the virtual camera pyvirtualcam (``pip install
-'upperbodyseg[virtual-camera]'``; GPL-2.0).
+OpenCV reads the camera, PyAV a file (``pip install 'upperbodyseg[video]'``). The window needs pygame-ce
+(``pip install 'upperbodyseg[webcam]'``; the OpenCV that this package depends on has no windows), the virtual camera
+pyvirtualcam (``pip install 'upperbodyseg[virtual-camera]'``; GPL-2.0).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
@@ -22,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
-from upperbodyseg.errors import InputError, MissingDependencyError, VideoError
-from upperbodyseg.types import FrameInput
+from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError, VideoError
+from upperbodyseg.types import FrameInput, ImageBuffer, ImageType
+from upperbodyseg.video.paths import check_source
+from upperbodyseg.video.reader import Reader
 
 __all__ = [
     "Background",
@@ -78,16 +79,20 @@ class LiveSummary:
 class FrameSource:
     """A camera or a video file, read in a thread of its own; only the newest frame is kept.
 
-    A file runs at its own pace and starts again at its end. Use it in a ``with`` statement, or close it.
+    A file runs at its own pace, upright, and starts again at its end. Use it in a ``with`` statement, or
+    close it.
 
     Args:
         source: the number of a camera, or a video file.
         width, height, fps: asked of a camera, which may give others; not for files. None for its own.
         timeout_s: how long :meth:`read` waits for a frame.
+        max_pixels: a file with larger frames is refused.
 
     Raises:
-        InputError: the file doesn't exist.
-        VideoError: the camera or the file can't be opened.
+        InputError: what is given is no file (the message says what it seems to be), or its frames are too
+            large.
+        MissingDependencyError: a file is given, and PyAV is not installed.
+        VideoError: the camera or the file can't be opened, or the file holds no frame.
     """
 
     def __init__(
@@ -98,21 +103,26 @@ class FrameSource:
         height: int | None = None,
         fps: float | None = None,
         timeout_s: float = FRAME_TIMEOUT_S,
+        max_pixels: int = SegmenterOptions.max_pixels,
     ) -> None:
-        self._is_file = not isinstance(source, int)
-        self._name = str(source) if self._is_file else f"camera {source}"
-        if self._is_file and not Path(source).is_file():  # type: ignore[arg-type]
-            raise InputError(f"there is no file {source}")
-        self._timeout_s = timeout_s
-        self._capture = _open_capture(source, self._name)
-        for code, value in (
-            (cv2.CAP_PROP_FRAME_WIDTH, width),
-            (cv2.CAP_PROP_FRAME_HEIGHT, height),
-            (cv2.CAP_PROP_FPS, fps),
-        ):
-            if value is not None and not self._is_file:
-                self._capture.set(code, value)
-        given = self._capture.get(cv2.CAP_PROP_FPS)
+        self._name = f"camera {source}" if isinstance(source, int) else str(source)
+        self._timeout_s, self._max_pixels = timeout_s, max_pixels
+        if isinstance(source, int):
+            self._capture = _open_camera(source, self._name)
+            for code, value in (
+                (cv2.CAP_PROP_FRAME_WIDTH, width),
+                (cv2.CAP_PROP_FRAME_HEIGHT, height),
+                (cv2.CAP_PROP_FPS, fps),
+            ):
+                if value is not None:
+                    self._capture.set(code, value)
+            given = self._capture.get(cv2.CAP_PROP_FPS)
+            run = self._read_camera
+        else:
+            # Not by OpenCV, which turns phones' videos upright or not, depending on its release.
+            self._reader = Reader(check_source(source), max_pixels, sound=False)
+            given = float(self._reader.format.rate)
+            run = self._read_file
         self.fps = float(given) if 1 <= given <= 1000 else 30.0
         """Frames a second that the source says it gives; 30.0 where it doesn't."""
         self._changed = threading.Condition()
@@ -120,7 +130,9 @@ class FrameSource:
         self._newest: CapturedFrame | None = None
         self._ended = ""
         # A daemon: a driver that never returns from a read must not keep the program from ending.
-        self._thread = threading.Thread(target=self._run, name=f"frames of {self._name}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(run,), name=f"frames of {self._name}", daemon=True
+        )
         self._thread.start()
 
     def __enter__(self) -> FrameSource:
@@ -160,13 +172,13 @@ class FrameSource:
             self._ended = self._ended or why
             self._changed.notify_all()
 
-    def _run(self) -> None:
+    def _run(self, read: Callable[[], None]) -> None:
         try:
-            self._read_file() if self._is_file else self._read_camera()
+            read()
         except cv2.error as exc:
             self._end(f"can't be read: {exc.err}")
-        finally:
-            self._capture.release()
+        except UpperBodySegError as exc:
+            self._end(f"can't be read: {exc}")
 
     def _give(self, bgr: NDArray[np.uint8]) -> None:
         with self._changed:
@@ -174,53 +186,47 @@ class FrameSource:
             self._changed.notify_all()
 
     def _read_camera(self) -> None:
-        while not self._stop.is_set():
-            done, bgr = self._capture.read()
-            if done:
-                self._give(bgr)  # type: ignore[arg-type]
-            else:
-                self._stop.wait(0.01)
-
-    def _read_file(self) -> None:
-        while not self._stop.is_set():
-            start, time_s, count = monotonic(), -1.0, 0
+        try:
             while not self._stop.is_set():
                 done, bgr = self._capture.read()
-                if not done:
-                    break
-                # The time of the frame just read; it stays 0 where the file has no times.
-                given = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                time_s = given if given > time_s else time_s + 1 / self.fps
-                count += 1
-                self._stop.wait(max(start + time_s - monotonic(), 0))
-                self._give(bgr)  # type: ignore[arg-type]
-            if not count:
-                self._end("holds no frame that can be decoded")
-                return
-            self._stop.wait(1 / self.fps)  # the last frame's own time
-            # Opened anew: not every container can be wound back.
+                if done:
+                    self._give(bgr)  # type: ignore[arg-type]
+                else:
+                    self._stop.wait(0.01)
+        finally:
             self._capture.release()
-            self._capture = _open_capture(self._name, self._name)
+
+    def _read_file(self) -> None:
+        reader = self._reader
+        while True:
+            with reader:
+                start, first, unit = monotonic(), None, reader.format.time_base
+                for frame in reader.read():
+                    first = frame.pts if first is None else first
+                    self._stop.wait(max(start + (frame.pts - first) * unit - monotonic(), 0))
+                    if self._stop.is_set():
+                        return
+                    self._give(frame.bgr)
+            self._stop.wait(1 / self.fps)  # the last frame's own time
+            if self._stop.is_set():
+                return
+            # Opened anew: not every container can be wound back.
+            reader = Reader(reader.path, self._max_pixels, sound=False)
 
 
-def _open_capture(source: int | str | os.PathLike[str], name: str) -> cv2.VideoCapture:
+def _open_camera(number: int, name: str) -> cv2.VideoCapture:
     anywhere: Any = cv2
     log = anywhere if hasattr(cv2, "setLogLevel") else anywhere.utils.logging  # the latter from OpenCV 5 on
     level = log.getLogLevel()
     log.setLogLevel(0)  # every backend that doesn't have the camera would print a line about it
     try:
-        capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
+        capture = cv2.VideoCapture(number)
     except cv2.error as exc:
         raise VideoError(f"{name} can't be opened: {exc.err}") from exc
     finally:
         log.setLogLevel(level)
     if not capture.isOpened():
-        hint = (
-            "is there a camera, and may this program use it?"
-            if isinstance(source, int)
-            else "it is no video that OpenCV can decode"
-        )
-        raise VideoError(f"{name} can't be opened: {hint}")
+        raise VideoError(f"{name} can't be opened: is there a camera, and may this program use it?")
     return capture
 
 
@@ -409,7 +415,7 @@ def run_live(
             if mirror:
                 bgr = cv2.flip(bgr, 1)  # type: ignore[assignment]
             timestamp_ms = round(captured.time_s * 1000)
-            frame = FrameInput.from_array(bgr, timestamp=timestamp_ms)
+            frame = FrameInput(ImageBuffer.view(bgr), timestamp_ms, ImageType.BGR_888)
             mask = engine.process(frame, blur_sigma).mask
             picture = backgrounds[chosen].render(bgr, mask)
             status = (

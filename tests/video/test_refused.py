@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -139,3 +140,47 @@ def test_without_pyav_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'upperbodyseg\[video\]'"):
         run(tmp_path / "in.mp4", tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("rtsp://camera.local/stream", "is an address and no file.* save it first"),
+        ("rtsp:/camera.local/stream", "is an address"),
+        ("https://example.org/talk.mp4", "is an address"),
+        ("udp://@239.0.0.1:1234", "is an address"),
+        ("/dev/video0", "is a device and no file.*webcam --camera"),
+        ("0", "is a device"),
+        ("video=Integrated Camera", "is a device"),
+        ("none.mp4", "there is no file none.mp4"),
+        (".", "is a folder"),
+    ],
+)
+def test_what_is_no_file_is_told_apart(
+    source: str,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=words):
+        run(source, tmp_path / "out.mp4")  # type: ignore[arg-type]
+    for command in (["video", source, "-o", "out.mp4"], ["webcam", "--input", source, "--no-window"]):
+        assert main([*command, *(["--virtual-camera"] if command[0] == "webcam" else [])]) == 2
+        printed = capsys.readouterr().err
+        assert re.search(words, printed)
+        assert len(printed.splitlines()) == 1
+    assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such names can't be on Windows")
+def test_files_may_be_named_like_addresses(
+    tmp_path: Path, pictures: list[U8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "in.mp4", pictures[:2]).rename("0")
+    assert run(Path("0"), tmp_path / "out.mp4").frames == 2
+    (tmp_path / "http:").mkdir()
+    (tmp_path / "0").rename("http:/talk.mp4")
+    assert run(Path("http:/talk.mp4"), tmp_path / "out.mp4").frames == 2

@@ -40,7 +40,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "frames were left out, 2 wrong arguments, 3 models or runtime failed, "
         "130 interrupted.",
     )
-    parser.add_argument("video", type=Path, metavar="IN", help="a video file")
+    parser.add_argument("video", metavar="IN", help="a video file")
     parser.add_argument(
         "-o",
         "--output",

@@ -38,7 +38,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--camera", type=int, default=0, metavar="N", help="which camera (default: 0)")
-    where.add_argument("--input", type=Path, metavar="FILE", help="a video file in its place, over and over")
+    where.add_argument("--input", metavar="FILE", help="a video file in its place, over and over")
     parser.add_argument(
         "--background",
         action="append",

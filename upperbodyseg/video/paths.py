@@ -65,12 +65,8 @@ def _check_folder(folder: Path) -> None:
         raise InputError(f"there is no folder {folder}: create it first")
 
 
-def check_source(source: str | os.PathLike[str], command: str = "segment_video") -> Path:
+def check_source(source: str | os.PathLike[str]) -> Path:
     """Refuse a source that is no file.
-
-    Args:
-        source: what was given.
-        command: what it was given to, for the message.
 
     Returns:
         It, as a path.
@@ -85,14 +81,14 @@ def check_source(source: str | os.PathLike[str], command: str = "segment_video")
     # One slash is enough: Path takes the second away.
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text) and not path.exists():
         raise InputError(
-            f"{text} is an address and no file; {command} reads files only: save it first, for example with "
+            f"{text} is an address and no file; only files are read: save it first, for example with "
             "'ffmpeg -i ADDRESS -c copy in.mkv', or give the frames of cv2.VideoCapture(ADDRESS) to "
             "UpperBodySegmenter.process"
         )
     is_device = path.exists() and (path.is_char_device() or path.is_block_device())
     if is_device or _looks_like_device(text, path):
         raise InputError(
-            f"{text} is a device and no file; {command} reads files only: for a camera use 'upperbodyseg "
+            f"{text} is a device and no file; only files are read: for a camera use 'upperbodyseg "
             "webcam --camera N', or give the frames of cv2.VideoCapture(N) to UpperBodySegmenter.process"
         )
     if not path.exists():

@@ -41,6 +41,7 @@ class Reader:
 
     Args:
         path: the file. Of several video tracks the first is taken.
+        sound: whether to read the sound tracks, too.
         max_pixels: a video with larger frames is refused by its header.
 
     Attributes:
@@ -55,26 +56,19 @@ class Reader:
 
     format: VideoFormat
 
-    def __init__(self, path: Path, max_pixels: int) -> None:
-        av = load_av()
+    def __init__(self, path: Path, max_pixels: int, *, sound: bool = True) -> None:
         self.path, self._max_pixels = path, max_pixels
         self.damaged = 0
         self.notes: list[str] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._is_interlaced = self._is_resized = False
         self._format: VideoFormat | None = None
-        try:
-            # "file:" since FFmpeg takes what stands before a colon in a name for a protocol. The decoders
-            # that look at the first frames are told the limit, too.
-            self._container: Any = av.open(
-                f"file:{path}", options={"max_pixels": str(max_pixels)}, **tag_options()
-            )
-        except (av.FFmpegError, ValueError) as exc:  # ValueError: a codec that PyAV doesn't know
-            raise VideoError(f"{path} can't be opened as a video: {reason(exc)}") from exc
+        # The decoders that look at the first frames are told the limit, too.
+        self._container = self._open(max_pixels=str(max_pixels))
         # It guesses the order in which AVI shows its pictures, and wrongly.
         self._container.flags &= ~_GENERATE_PTS
         try:
-            self._choose_streams()
+            self._choose_streams(sound)
             self._items = self._read()
             self._read_ahead: deque[Frame | Any] = deque()
             self._look_ahead()
@@ -82,7 +76,15 @@ class Reader:
             self.close()
             raise
 
-    def _choose_streams(self) -> None:
+    def _open(self, **options: str) -> Any:
+        av = load_av()
+        try:
+            # "file:" since FFmpeg takes what stands before a colon in a name for a protocol.
+            return av.open(f"file:{self.path}", options=options, **tag_options())
+        except (av.FFmpegError, ValueError) as exc:  # ValueError: a codec that PyAV doesn't know
+            raise VideoError(f"{self.path} can't be opened as a video: {reason(exc)}") from exc
+
+    def _choose_streams(self, sound: bool) -> None:
         av, container = load_av(), self._container
         videos = [s for s in container.streams.video if not _is_cover(s)]
         if not videos:
@@ -91,13 +93,18 @@ class Reader:
         context = self._stream.codec_context
         if context is None:
             raise VideoError(f"{self.path}: FFmpeg has no decoder for its video track")
-        self._check_size(context.width, context.height)
+        width, height = context.width, context.height
+        if not width * height:  # FFmpeg forgets sizes beyond the limit: the file's header, undecoded
+            with self._open(probesize="32", analyzeduration="0") as header:
+                same = header.streams[self._stream.index].codec_context
+                width, height = same.width, same.height
+        self._check_size(width, height)
         # Threads of one frame each would hold as many frames back, and lose those after a damaged one at the
         # end. Decoding has a thread of its own already.
         context.thread_type = "SLICE"
         context.options = {"max_pixels": str(self._max_pixels)}
         self._time_base: Fraction = self._stream.time_base or Fraction(1, av.time_base)
-        self._sound = tuple(container.streams.audio)
+        self._sound = tuple(container.streams.audio) if sound else ()
         if len(videos) > 1:
             self.notes.append(f"the file has {len(videos)} video tracks; the first was taken")
         for kind, name in (

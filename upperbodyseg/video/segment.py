@@ -133,7 +133,7 @@ class _Work:
         writer = (
             PictureWriter(target) if is_sequence(target) else FileWriter(target, self._layout, reader.format)
         )
-        size = min(max(_QUEUED_BYTES // (3 * reader.format.height * reader.format.width), 2), _QUEUED)
+        size = min(max(_QUEUED_BYTES // (3 * reader.format.height * reader.format.width), 1), _QUEUED)
         behind = _Behind(writer, size)
         finishing = False
         try:
