@@ -1,8 +1,8 @@
 """A camera, or a video file in its place, shown live with every frame segmented.
 
 OpenCV reads the camera, PyAV a file (``pip install 'upperbodyseg[video]'``). The window needs pygame-ce
-(``pip install 'upperbodyseg[webcam]'``; the OpenCV that this package depends on has no windows), the virtual camera
-pyvirtualcam (``pip install 'upperbodyseg[virtual-camera]'``; GPL-2.0).
+(``pip install 'upperbodyseg[webcam]'``; the OpenCV that this package depends on has no windows). The virtual
+camera needs pyvirtualcam (``pip install 'upperbodyseg[virtual-camera]'``; GPL-2.0).
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from upperbodyseg.cli.progress import ProgressBar
 from upperbodyseg.effects import cut_out
 from upperbodyseg.postprocess.mask import check_blur_sigma
 from upperbodyseg.video import CONTAINERS, Layout, Render, check_target, segment_video
+from upperbodyseg.video.background import VideoBackground, is_video
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -36,7 +37,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "fails, what was done so far is kept as a playable file with .partial in its name; a second "
         "Ctrl-C while that is written, or a full disk, leaves no video. Frames that are damaged in IN are "
         "left out and counted. Sound is re-encoded only where OUT can't hold it as it is; PNG pictures have "
-        "none. Odd sizes grow by a pixel, but in .webm. Exit codes: 0 done, 1 IN or OUT failed, or damaged "
+        "and .gif have none. H.264 grows odd sizes by a pixel. Interlaced frames are deinterlaced, HDR is "
+        "tone-mapped. Exit codes: 0 done, 1 IN or OUT failed, or damaged "
         "frames were left out, 2 wrong arguments, 3 models or runtime failed, "
         "130 interrupted.",
     )
@@ -53,9 +55,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--background",
         default="blur",
-        metavar="blur|#00ff00|photo.jpg|mask|alpha",
-        help="blur it, or show a colour or a picture in its place; mask: write the mask as a grey video; "
-        "alpha: write the people alone, with transparency, into .webm (VP9) or PNG pictures (default: blur)",
+        metavar="blur|#00ff00|photo.jpg|beach.mp4|mask|alpha",
+        help="blur it, or show a colour, a picture or a video, which is looped or cut, in its place; mask: "
+        "write the mask as a grey video; alpha: write the people alone, with transparency, into .webm (VP9), "
+        ".mov (ProRes 4444), .gif or PNG pictures (default: blur)",
     )
     add_blur_sigma(parser)
     parser.add_argument(
@@ -78,6 +81,8 @@ def _render(background: str, light_wrap: float) -> tuple[Render, Layout]:
         return _mask, "grey"
     if background == "alpha":
         return cut_out, "bgra"
+    if is_video(background):
+        return VideoBackground(background, light_wrap), "bgr"
     return before_background(parse_background(background), light_wrap), "bgr"
 
 
@@ -131,6 +136,8 @@ def _run(args: argparse.Namespace) -> int:
     finally:
         if bar is not None:
             bar.close()
+        if isinstance(render, VideoBackground):
+            render.close()
     for note in summary.notes:
         print(f"note: {note}", file=sys.stderr)
     if summary.damaged:
