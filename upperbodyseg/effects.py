@@ -203,12 +203,14 @@ def portrait_blur(image: U8, mask: U8, strength: float = 0.5, *, out: U8 | None 
     return _hand_over(target, out)
 
 
-def cut_out(image: U8, mask: U8) -> U8:
+def cut_out(image: U8, mask: U8, *, quick: bool = False) -> U8:
     """The person alone, with the mask as alpha.
 
     Args:
         image: ``(H, W, 3)`` uint8.
         mask: ``(H, W)`` uint8, 255 person, 0 background.
+        quick: take a sixth of the time, as for videos: soft edges keep a little more of the person's carried
+            colours.
 
     Returns:
         ``(H, W, 4)`` uint8, straight (unassociated) alpha. Where the mask is 255 the image's own colours; in
@@ -221,7 +223,12 @@ def cut_out(image: U8, mask: U8) -> U8:
     """
     _check_image_and_mask(image, mask)
     image, mask = _readable(image), _readable(mask)
-    person = _separate(image, mask, _carry_colours(image, mask))
+    colours = _carry_colours(image, mask)
+    if quick:  # laid over their own colours, which soft pixels then show
+        person: Plane = cv2.resize(_rounded(colours.person), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        _lay_over(image, mask, colours, person)
+    else:
+        person = _separate(image, mask, colours)
     return cv2.merge([person, mask])  # type: ignore[return-value]
 
 

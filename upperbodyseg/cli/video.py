@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ def _render(background: str, light_wrap: float) -> tuple[Render, Layout]:
     if background == "mask":
         return _mask, "grey"
     if background == "alpha":
-        return cut_out, "bgra"
+        return partial(cut_out, quick=True), "bgra"
     if is_video(background):
         return VideoBackground(background, light_wrap), "bgr"
     return before_background(parse_background(background), light_wrap), "bgr"

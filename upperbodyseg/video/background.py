@@ -39,6 +39,7 @@ VIDEO_ENDINGS = [
 
 
 _FRAMES_AHEAD = 3
+_ROUNDING_S = 0.0005  # of times in whole milliseconds
 
 
 def is_video(name: str | os.PathLike[str]) -> bool:
@@ -94,7 +95,7 @@ class VideoBackground:
         """Go to the frame of a time, in seconds of the other video; times rise."""
         if self._origin is None:
             self._origin = time_s
-        while self._next[0] <= time_s - self._origin:
+        while self._next[0] <= time_s - self._origin + _ROUNDING_S:
             self._current = self._fitting = self._next[1]
             self._next = next(self._upcoming)
 

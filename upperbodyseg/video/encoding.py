@@ -51,10 +51,16 @@ _H264 = Encoding("libx264", {"crf": "18", "preset": "veryfast"}, is_even=True)
 _VP9 = Encoding(
     "libvpx-vp9",
     {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
+)
+# Alpha is encoded as a second video. In realtime mode both take less than a fifth of the time, for a quarter
+# more bytes.
+_VP9_ALPHA = Encoding(
+    "libvpx-vp9",
+    {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "7", "row-mt": "1"},
     alpha_pixel_format="yuva420p",
 )
 _PRORES = Encoding(
-    "prores_ks", {"profile": "4444"}, "yuv444p10le", alpha_pixel_format="yuva444p10le", keeps_range=False
+    "prores_aw", {"profile": "4"}, "yuv444p10le", alpha_pixel_format="yuva444p10le", keeps_range=False
 )
 # Browsers show frames of a hundredth of a second for a tenth: two hundredths are the least.
 _GIF = Encoding(
@@ -66,4 +72,6 @@ def encoding_of(suffix: str, layout: Layout) -> Encoding:
     """The encoding for a file's ending, one of :data:`CONTAINERS`."""
     if suffix == ".mov" and layout == "bgra":
         return _PRORES
+    if suffix == ".webm" and layout == "bgra":
+        return _VP9_ALPHA
     return {".webm": _VP9, ".gif": _GIF}.get(suffix, _H264)
