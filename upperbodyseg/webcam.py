@@ -20,9 +20,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, UpperBodySegmenter
 from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError, VideoError
-from upperbodyseg.types import FrameInput, ImageBuffer, ImageType
+from upperbodyseg.image_buffer import ImageType
+from upperbodyseg.options import SegmenterOptions
+from upperbodyseg.types import FrameInput
 from upperbodyseg.video.paths import check_source
 from upperbodyseg.video.reader import Reader
 
@@ -415,7 +417,7 @@ def run_live(
             if mirror:
                 bgr = cv2.flip(bgr, 1)  # type: ignore[assignment]
             timestamp_ms = round(captured.time_s * 1000)
-            frame = FrameInput(ImageBuffer.view(bgr), timestamp_ms, ImageType.BGR_888)
+            frame = FrameInput.from_array(bgr, ImageType.BGR_888, timestamp=timestamp_ms)
             mask = engine.process(frame, blur_sigma).mask
             picture = backgrounds[chosen].render(bgr, mask)
             status = (

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.effects import cover, replace_background
-from upperbodyseg.engine import SegmenterOptions
+from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.video.paths import check_source
 from upperbodyseg.video.pipeline import ReadAhead
 from upperbodyseg.video.reader import Reader

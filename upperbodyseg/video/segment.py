@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, UpperBodySegmenter
 from upperbodyseg.errors import InputError, UpperBodySegError, VideoError
-from upperbodyseg.types import FrameInput, ImageBuffer, ImageType
+from upperbodyseg.image_buffer import ImageType
+from upperbodyseg.options import SegmenterOptions
+from upperbodyseg.types import FrameInput
 from upperbodyseg.video.format import Frame, Layout, Render, TimedRender
 from upperbodyseg.video.libav import load_av
 from upperbodyseg.video.paths import CHANNELS, check_is_another, check_source, check_target, is_sequence
@@ -180,7 +182,7 @@ class _Work:
         """What to write in a frame's place."""
         if isinstance(self._render, TimedRender):
             self._render.seek(float(time_s))
-        frame = FrameInput(ImageBuffer.view(item.bgr), round(time_s * 1000), ImageType.BGR_888)
+        frame = FrameInput.from_array(item.bgr, ImageType.BGR_888, timestamp=round(time_s * 1000))
         mask = self._engine.process(frame, self._blur_sigma).mask
         picture = self._render(item.bgr, mask)
         _check_picture(picture, self._layout, *mask.shape)
