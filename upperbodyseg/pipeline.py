@@ -146,10 +146,11 @@ class Pipeline:
             if not show:
                 continue
             if self._options.temporal_smoothing:
-                smooth = track.smoother.smooth(seen.bgr, seen.mask, seen.region)
-                parts.append(self._part(frame, seen._replace(mask=smooth), len(parts), self._refines_streams))
-            else:
-                parts.append(self._part(frame, seen, len(parts), self._refines_streams))
+                seen = seen._replace(  # noqa: PLW2901
+                    mask=track.smoother.smooth(seen.bgr, seen.mask, seen.region)
+                )
+            grain = track.smoother.grain
+            parts.append(self._part(frame, seen, len(parts), self._refines_streams, grain))
         clock.lap("postprocess")
         return parts, distinct_persons(person for track in stream.tracks for person in track.persons)
 
@@ -165,13 +166,15 @@ class Pipeline:
         # Beside the fast model's time that of refining would be long.
         return self._options.model != "fast" if self._options.refine is None else bool(self._options.refine)
 
-    def _part(self, frame: Frame, seen: SegmentedRegion, number: int, refines: bool) -> Part:
+    def _part(
+        self, frame: Frame, seen: SegmentedRegion, number: int, refines: bool, grain: float = 0.0
+    ) -> Part:
         """What a region adds to the frame's mask; ``number`` keeps the parts' scratch memory apart."""
         if not refines:
             return Part(seen.region, seen.mask)
         grey: NDArray[np.uint8] = cv2.cvtColor(seen.bgr, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
         luma = frame.read_luma(seen.region, self._buffers, f"luma {number}")
-        return Part(seen.region, seen.mask, Guide(grey, *luma))
+        return Part(seen.region, seen.mask, Guide(grey, *luma, grain=grain))
 
 
 def _mask_memory(frame: Frame, out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:

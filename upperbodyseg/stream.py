@@ -37,9 +37,10 @@ FORGIVEN_CHECKS = 3
 """A person whom the detector misses at that many checks in a row is given up, whatever the segmenter
 marks there."""
 
-_GRID = (18, 24)  # samples of the picture by which a cut is noticed
-_CUT_LEVELS = 20  # grey levels by which a sample differs that has changed
-_CUT_SHARE = 0.4  # of the samples; a person who waves in front of the camera stays below
+_GRID = (18, 24)  # cells of the picture by whose means a cut is noticed: grain is lost in a mean
+_CELL_SAMPLES = 4  # each way, in a cell
+_CUT_LEVELS = 16  # grey levels by which a cell differs that has changed
+_CUT_SHARE = 0.4  # of the cells; a person who waves in front of the camera stays below
 
 _CELLS = 64  # a mask is looked at in that many points each way
 _SPECK = 0.05  # of the largest piece of a mask: smaller pieces are not followed
@@ -148,7 +149,7 @@ class Stream:
         """Start a new stream."""
         self.tracks: list[Track] = []
         self._key: tuple[int, int, ImageType] | None = None
-        self._samples = np.zeros((0, 0), np.uint8)
+        self._cells = np.zeros((0, 0), np.uint8)
         self._age = 0  # frames since the last check
         self._due = self._cut = True
         self._checked = False
@@ -165,11 +166,11 @@ class Stream:
         if key != self._key:
             self.forget()
             self._key = key
-        samples = _samples(frame)
-        if self._samples.shape == samples.shape:
-            changed = np.count_nonzero(cv2.absdiff(samples, self._samples) > _CUT_LEVELS)
-            self._cut = changed > _CUT_SHARE * samples.size
-        self._samples = samples
+        cells = _cells(frame)
+        if self._cells.shape == cells.shape:
+            changed = np.count_nonzero(cv2.absdiff(cells, self._cells) > _CUT_LEVELS)
+            self._cut = changed > _CUT_SHARE * cells.size
+        self._cells = cells
         self._age += 1
         every = CHECK_EVERY if self.tracks else EMPTY_CHECK_EVERY
         self._checked = self._due or self._cut or self._age >= every
@@ -267,9 +268,14 @@ def _inside(person: DetectedPerson, region: Region) -> bool:
     return 2 * max(width, 0) * max(height, 0) > (x1 - x0) * (y1 - y0)
 
 
-def _samples(frame: Frame) -> NDArray[np.uint8]:
-    """A coarse grid of the frame's luma, or of its green."""
-    rows, columns = max(frame.height // _GRID[0], 1), max(frame.width // _GRID[1], 1)
+def _cells(frame: Frame) -> NDArray[np.uint8]:
+    """Means of a coarse grid's cells, of the frame's luma or green, each from a few samples."""
+    rows, columns = (
+        max(side // (cells * _CELL_SAMPLES), 1)
+        for side, cells in zip((frame.height, frame.width), _GRID, strict=True)
+    )
     plane = frame.planes[0] if frame.image_type.is_yuv else frame.planes[0][..., 1]
-    # A copy, even of a frame so small that all of it is taken: the caller may fill it anew.
-    return plane[rows // 2 :: rows, columns // 2 :: columns].copy()
+    # Samples are far apart: a copy of them is small. A new array in any case, since the caller may fill the
+    # frame anew.
+    samples = plane[rows // 2 :: rows, columns // 2 :: columns].copy()
+    return cv2.resize(samples, _GRID[::-1], interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

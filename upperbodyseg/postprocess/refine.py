@@ -31,6 +31,9 @@ _EPSILON = 200.0
 """Variance of grey levels below which the picture counts as flat and the mask stays as it is; 0.003 of
 the squared range. A third and twice as much made no difference."""
 
+_GRAIN = 4.0
+"""Levels of contrast that a level of grain hides."""
+
 _HAZE = 16.0
 """Levels next to 0 and to 255 that become exactly that; the scale between is stretched. The filter
 carries a trace of the mask, below this, to everything that looks like the person."""
@@ -43,12 +46,14 @@ class Guide(NamedTuple):
         grey: ``(h, w)`` uint8, full range, as the segmenter saw it.
         luma: ``(H, W)`` uint8, the same at the frame's resolution.
         gain, offset: ``gain * luma + offset`` is full-range grey.
+        grain: levels of noise beyond a camera's usual, which edges are not to follow.
     """
 
     grey: NDArray[np.uint8]
     luma: NDArray[np.uint8]
     gain: float = 1.0
     offset: float = 0.0
+    grain: float = 0.0
 
 
 def refine(mask: NDArray[np.uint8], guide: Guide, out: NDArray[np.uint8], buffers: Buffers) -> None:
@@ -60,7 +65,7 @@ def refine(mask: NDArray[np.uint8], guide: Guide, out: NDArray[np.uint8], buffer
         out: ``(H, W)`` uint8, of ``guide.luma``'s shape; written to.
         buffers: scratch memory for intermediate arrays.
     """
-    slope, constant = _linear_functions(guide.grey, mask)
+    slope, constant = _linear_functions(guide.grey, mask, _EPSILON + (_GRAIN * guide.grain) ** 2)
     stretch = 255 / (255 - 2 * _HAZE)
     constant = (constant + guide.offset * slope - _HAZE) * np.float32(stretch)
     slope *= np.float32(guide.gain * stretch)
@@ -77,7 +82,7 @@ def refine(mask: NDArray[np.uint8], guide: Guide, out: NDArray[np.uint8], buffer
 
 
 def _linear_functions(
-    grey: NDArray[np.uint8], mask: NDArray[np.uint8]
+    grey: NDArray[np.uint8], mask: NDArray[np.uint8], epsilon: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Slope and constant, for each pixel or 2 x 2 of them, of the mask's level as a function of grey."""
     height, width = mask.shape
@@ -93,6 +98,6 @@ def _linear_functions(
     mean_grey, mean_mask = mean(grey), mean(mask)
     covariance = mean(cv2.multiply(grey, mask, dtype=cv2.CV_16U)) - mean_grey * mean_mask  # type: ignore[arg-type]
     variance = cv2.sqrBoxFilter(grey, cv2.CV_32F, size) - mean_grey * mean_grey
-    slope = covariance / (variance + _EPSILON)
+    slope = covariance / (variance + np.float32(epsilon))
     constant = mean_mask - slope * mean_grey
     return cv2.blur(slope, size), cv2.blur(constant, size)

@@ -20,6 +20,8 @@ __all__ = ["TemporalSmoother"]
 
 _STEADY = 0.03  # share of the new mask where the picture stays and the mask hardly changes
 _STEADY_GAIN = 0.35  # growth of the share by a level of the change, in levels: to 0.38 over the whole scale
+_GRAIN = 5  # levels of noise from which on the mask is held back the more, the stronger it is
+_LEFT_IN_MEANS = 0.25  # of the noise: a sixth, were it alike in no two neighbours
 _SETTLED = 2  # levels: such a change passes, or rounding would keep the mask from ever arriving
 # Times the noise, and grey levels on top: what counts as no change of the picture, and as change.
 _QUIET, _MOVING = 2.0, 4.0
@@ -29,7 +31,7 @@ _SIDE = 256  # of the pictures that these hold for
 
 
 @cache
-def _moving_table(noise: int, side: int) -> NDArray[np.uint8]:
+def _moving_table(noise: float, side: int) -> NDArray[np.uint8]:
     """How surely a change of so many levels is more than the camera's noise, 0-255.
 
     In a smaller picture the same movement changes the mean over a pixel's surroundings by less.
@@ -49,8 +51,14 @@ class TemporalSmoother:
 
     def forget(self) -> None:
         """Start anew: the next mask comes back as it is."""
+        self.noise = 0
         self._region: Region | None = None
         self._bgr = self._mask = np.zeros(0, np.uint8)
+
+    @property
+    def grain(self) -> float:
+        """Levels of noise beyond a camera's usual; 0.0 for none."""
+        return float(max(self.noise - _GRAIN, 0))
 
     def smooth(self, bgr: NDArray[np.uint8], mask: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
         """The mask, steadied by those before it.
@@ -65,7 +73,9 @@ class TemporalSmoother:
         """
         if self._region is not None and self._mask.shape == mask.shape:
             fresh = None if region == self._region else self._move(region)
-            share = cv2.max(self._moving(bgr), _changing(mask, self._mask))
+            moving = self._moving(bgr)
+            changing = cv2.LUT(cv2.absdiff(mask, self._mask), _changing_table(self.noise))
+            share = cv2.max(moving, changing)
             if fresh is not None:
                 share = cv2.max(share, fresh)
             new = cv2.multiply(mask, share, scale=1 / 255)
@@ -83,8 +93,14 @@ class TemporalSmoother:
         change = cv2.blur(cv2.cvtColor(change, cv2.COLOR_BGR2GRAY), (_REACH, _REACH))
         # A quarter of the pixels stay below the camera's noise though most of a person may move.
         some = change[::2, ::2].ravel()
-        noise = int(np.partition(some, len(some) // 4)[len(some) // 4])
-        return cv2.resize(cv2.LUT(change, _moving_table(noise, width)), (width, height))  # type: ignore[return-value]
+        self.noise = int(np.partition(some, len(some) // 4)[len(some) // 4])
+        moving = cv2.LUT(change, _moving_table(self.noise, width))
+        if self.noise > _GRAIN:
+            # Strong grain hides movement from a mean of changes, but is itself lost in a change of means.
+            now, before = (_means(picture) for picture in (bgr, self._bgr))
+            table = _moving_table(self.noise * _LEFT_IN_MEANS, width)
+            moving = cv2.max(moving, cv2.LUT(cv2.absdiff(now, before), table))
+        return cv2.resize(moving, (width, height))  # type: ignore[return-value]
 
     def _move(self, region: Region) -> NDArray[np.uint8]:
         """Lay what is remembered where the new region has it; 255 where nothing was, else 0."""
@@ -105,9 +121,22 @@ class TemporalSmoother:
         return cv2.warpAffine(inside, matrix, size, flags=how, borderValue=(255.0,))  # type: ignore[return-value]
 
 
-def _changing(mask: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _means(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Means over the surroundings of each pixel of half the size."""
+    height, width = bgr.shape[:2]
+    grey = cv2.cvtColor(
+        cv2.resize(bgr, (width // 2, height // 2), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY
+    )
+    return cv2.blur(grey, (_REACH, _REACH))  # type: ignore[return-value]
+
+
+@cache
+def _changing_table(noise: int) -> NDArray[np.uint8]:
     """Share 0-255 of the new mask by how much it has changed, where the picture stays."""
-    change = cv2.absdiff(mask, before)
-    share = cv2.convertScaleAbs(change, alpha=_STEADY_GAIN, beta=255 * _STEADY)
-    _, settled = cv2.threshold(change, _SETTLED, 255, cv2.THRESH_BINARY_INV)
-    return cv2.max(share, settled)  # type: ignore[return-value]
+    change = np.arange(256)
+    share = _STEADY_GAIN * change + 255 * _STEADY
+    # Grain changes the mask the more, the stronger it is, but not from one end to the other.
+    held = min((_GRAIN / max(noise, 1)) ** 2, 1.0)
+    share = np.maximum(held * share, share[-1] * (change - 128) / 127)
+    share[change <= _SETTLED] = 255
+    return share.round().astype(np.uint8)
