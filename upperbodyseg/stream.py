@@ -42,6 +42,13 @@ _CELL_SAMPLES = 4  # each way, in a cell
 _CUT_LEVELS = 16  # grey levels by which a cell differs that has changed
 _CUT_SHARE = 0.4  # of the cells; a person who waves in front of the camera stays below
 
+_STIR_LEVELS = 6  # grey levels by which a cell differs in which something moves
+_STIR_NOISE = 8  # the same, times the median cell's
+_STIR_CELLS = 2  # in so many, outside the regions, somebody may be coming in
+STIR_CHECKS = 8
+"""Frames in a row that are checked because something moves outside the regions. A fan is not checked for
+ever: only frames in which all is still restore them, one each."""
+
 _CELLS = 64  # a mask is looked at in that many points each way
 _SPECK = 0.05  # of the largest piece of a mask: smaller pieces are not followed
 _MIN_FILL = 0.01  # of a region: with less marked, nobody is there any more
@@ -153,6 +160,7 @@ class Stream:
         self._age = 0  # frames since the last check
         self._due = self._cut = True
         self._checked = False
+        self._stir_checks = STIR_CHECKS
 
     def begin(self, frame: Frame) -> bool:
         """Look at a new frame.
@@ -167,14 +175,37 @@ class Stream:
             self.forget()
             self._key = key
         cells = _cells(frame)
+        stirs = False
         if self._cells.shape == cells.shape:
-            changed = np.count_nonzero(cv2.absdiff(cells, self._cells) > _CUT_LEVELS)
-            self._cut = changed > _CUT_SHARE * cells.size
+            change = cv2.absdiff(cells, self._cells)
+            self._cut = np.count_nonzero(change > _CUT_LEVELS) > _CUT_SHARE * cells.size
+            stirs = self._stirs(change)  # type: ignore[arg-type]
         self._cells = cells
         self._age += 1
         every = CHECK_EVERY if self.tracks else EMPTY_CHECK_EVERY
-        self._checked = self._due or self._cut or self._age >= every
+        self._checked = self._due or self._cut or stirs or self._age >= every
         return self._checked
+
+    def _stirs(self, change: NDArray[np.uint8]) -> bool:
+        """Whether to check since something moves where nobody is followed, by how much the cells changed."""
+        assert self._key is not None
+        rows, columns = change.shape
+        y, x = rows / self._key[0], columns / self._key[1]
+        middle = change.size // 2
+        noise = int(np.partition(change.ravel(), middle)[middle])
+        moves = change > max(_STIR_LEVELS, _STIR_NOISE * noise)
+        for track in self.tracks:
+            region = track.region  # and a cell around it
+            top, bottom = max(int(region.y0 * y) - 1, 0), int(region.y1 * y) + 2
+            left, right = max(int(region.x0 * x) - 1, 0), int(region.x1 * x) + 2
+            moves[top:bottom, left:right] = False
+        if np.count_nonzero(moves) < _STIR_CELLS:
+            self._stir_checks = min(self._stir_checks + 1, STIR_CHECKS)
+            return False
+        if self._stir_checks == 0:
+            return False
+        self._stir_checks -= 1
+        return True
 
     def check(self, detections: Sequence[DetectedPerson]) -> None:
         """Bring the tracks in line with what the detector sees in this frame.
