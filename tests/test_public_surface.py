@@ -146,8 +146,8 @@ ALLOWED = {
     "pool": BASE | ENGINE | {"workers"},
     "evaluation": BASE | {"evaluation", "files", "metrics", "models", "pictures"},
     "demo": BASE | ENGINE | {"backgrounds", "demo", "effects", "models", "pictures"},
-    "video": BASE | ENGINE,
-    "webcam": BASE | ENGINE,
+    "video": BASE | ENGINE | {"effects", "video"},
+    "webcam": BASE | ENGINE | {"video"},
     "cli": BASE
     | ENGINE
     | {"backgrounds", "c_library", "cli", "demo", "effects", "evaluation", "files", "models"}
