@@ -146,7 +146,7 @@ ALLOWED = {
     "pool": BASE | ENGINE | {"workers"},
     "evaluation": BASE | {"evaluation", "files", "metrics", "models", "pictures"},
     "demo": BASE | ENGINE | {"backgrounds", "demo", "effects", "models", "pictures"},
-    "video": BASE | ENGINE | {"effects", "video"},
+    "video": BASE | ENGINE | {"effects", "files", "video"},
     "webcam": BASE | ENGINE | {"video"},
     "cli": BASE
     | ENGINE

@@ -28,6 +28,7 @@ __all__ = ["Reader"]
 _RUNNING_CLOCKS = {"mpegts", "mpeg", "mpegtsraw"}
 
 _GENERATE_PTS = 1  # FFmpeg's AVFMT_FLAG_GENPTS, which PyAV sets
+_TAKES_OPTIONS = 18  # PyAV: earlier ones crash where options meet a container without a list of its tracks
 _MOST_FPS = 1000  # more is the unit of the file's times, which FFmpeg takes for the rate, and no rate
 _FRAMES_AHEAD = 4
 """Frames after the first in which the first packet of each sound track is looked for."""
@@ -78,6 +79,8 @@ class Reader:
 
     def _open(self, **options: str) -> Any:
         av = load_av()
+        if int(av.__version__.split(".")[0]) < _TAKES_OPTIONS:
+            options = {}
         try:
             # "file:" since FFmpeg takes what stands before a colon in a name for a protocol.
             return av.open(f"file:{self.path}", options=options, **tag_options())

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.errors import UpperBodySegError, VideoError
+from upperbodyseg.files import NewFile
 from upperbodyseg.video.colour import FULL, LIMITED
 from upperbodyseg.video.convert import PALETTE, SCALING, Filter, range_name
 from upperbodyseg.video.encoding import encoding_of
 from upperbodyseg.video.format import Frame, Layout, VideoFormat
 from upperbodyseg.video.libav import load_av, reason, tag_options
-from upperbodyseg.video.paths import part_name, partial_name
+from upperbodyseg.video.paths import partial_name
 from upperbodyseg.video.sound import CopiedTrack, EncodedTrack, add_sound
 
 __all__ = ["FileWriter"]
@@ -42,7 +43,7 @@ class FileWriter:
         self._target, self._layout, self._format = target, layout, format
         self._suffix = target.suffix.lower()
         self._encoding = encoding_of(self._suffix, layout)
-        self._part = part_name(target)
+        self._new: NewFile | None = None
         self._tracks: dict[int, CopiedTrack | EncodedTrack] = {}
         self._durations: dict[int, int] = {}
         self._left_out = 0
@@ -50,9 +51,9 @@ class FileWriter:
         self._notes: list[str] = []
         self._container: Any = None
         try:
-            # Nobody else's file, and no link, is written to.
-            os.close(os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            self._container = load_av().open(f"file:{self._part}", "w", **tag_options())
+            # The ending, since FFmpeg chooses the container by it.
+            self._new = NewFile(target, suffix=f".part{self._suffix}")
+            self._container = load_av().open(f"file:{self._new.path}", "w", **tag_options())
             self._time_base = self._choose_time_base()
             with self._errors():
                 self._open()
@@ -103,8 +104,9 @@ class FileWriter:
 
     def finish(self, *, complete: bool) -> Path:
         """Give the file its final name, which is returned."""
-        container = self._container
+        container, new = self._container, self._new
         assert container is not None
+        assert new is not None
         with self._errors():
             self._encode(self._filter.flush())
             self._mux(self._video.encode(None))
@@ -115,8 +117,11 @@ class FileWriter:
         with self._errors():
             self._container = None
             container.close()
-            target = self._target if complete else partial_name(self._target)
-            self._part.replace(target)
+            if complete:
+                new.commit()
+                return self._target
+            target = partial_name(self._target)
+            os.replace(new.path, target)
         return target
 
     def discard(self) -> None:
@@ -125,8 +130,8 @@ class FileWriter:
             container, self._container = self._container, None
             with contextlib.suppress(Exception):  # closing writes, which is what may just have failed
                 container.close()
-        with contextlib.suppress(OSError):
-            self._part.unlink(missing_ok=True)
+        if self._new is not None:
+            self._new.discard()
 
     def _encode(self, frames: list[Any]) -> None:
         for frame in frames:
