@@ -64,7 +64,7 @@ def _add(container: Any, track: Sound | Picture) -> Any:
     if track.codec == "wmav2":
         stream.bit_rate = 128_000
     stream.metadata["language"] = track.language
-    stream.disposition = int(av.stream.Disposition.default) if track.default else 0
+    stream.disposition = av.stream.Disposition.default.value if track.default else 0
     return stream
 
 

@@ -67,7 +67,7 @@ class VideoFormat:
         video_tags: the video track's.
         disposition: the video track's flags, such as that it is the default.
         sound: the file's sound tracks.
-        chapters: PyAV's; None where this PyAV can't read them.
+        chapters: PyAV's.
     """
 
     height: int
@@ -78,6 +78,6 @@ class VideoFormat:
     colours: Colours
     tags: dict[str, str]
     video_tags: dict[str, str]
-    disposition: Any
+    disposition: int
     sound: tuple[SoundTrack, ...]
-    chapters: tuple[Any, ...] | None
+    chapters: tuple[Any, ...]

@@ -290,7 +290,6 @@ class Reader:
             self.notes.append("HDR was tone-mapped to 8 bits in BT.709")
         elif bits > 8:
             self.notes.append(f"{bits} bits a colour became 8")
-        chapters = tuple(self._container.chapters()) if hasattr(self._container, "chapters") else None
         self._format = VideoFormat(
             height=frame.width if swapped else frame.height,
             width=frame.height if swapped else frame.width,
@@ -300,9 +299,9 @@ class Reader:
             colours=colours.written,
             tags=dict(self._container.metadata),
             video_tags=dict(self._stream.metadata),
-            disposition=self._stream.disposition,
+            disposition=self._stream.disposition.value,
             sound=(),
-            chapters=chapters,
+            chapters=tuple(self._container.chapters()),
         )
 
 

@@ -170,12 +170,12 @@ class FileWriter:
                 if there:
                     self._notes.append(f"{self._suffix} holds no {what}: left out")
         else:
-            self._add_chapters()
+            container.set_chapters(list(format.chapters))
             for number, source in enumerate(format.sound, 1):
                 track = add_sound(container, source, number, self._suffix, self._notes)
                 if track is not None:
                     _copy_tags(source.stream.metadata, track.stream.metadata)
-                    track.stream.disposition = source.stream.disposition
+                    track.stream.disposition = source.stream.disposition.value
                     self._tracks[source.stream.index] = track
         container.start_encoding()
 
@@ -222,13 +222,6 @@ class FileWriter:
         stream.disposition = format.disposition
         self._video = stream
         self._filter = Filter(self._time_base)
-
-    def _add_chapters(self) -> None:
-        chapters = self._format.chapters
-        if chapters is None or (chapters and not hasattr(self._container, "set_chapters")):
-            self._notes.append("chapters, if there are any, were left out: PyAV 16 or later keeps them")
-        elif chapters:
-            self._container.set_chapters(list(chapters))
 
 
 def _copy_tags(source: dict[str, str], target: dict[str, str]) -> None:
