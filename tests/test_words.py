@@ -27,9 +27,6 @@ PAGES = [
     ROOT / "training" / "RESULTS.md",
 ]
 
-# Modules whose docstrings and messages still have home-made words. Only ever take names out of it.
-NOT_YET: set[str] = set()
-
 
 def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
@@ -85,7 +82,7 @@ def test_pages_use_the_standard_terms(page: Path) -> None:
     assert home_made(text) == []
 
 
-@pytest.mark.parametrize("module", [m for m in modules() if name(m) not in NOT_YET], ids=name)
+@pytest.mark.parametrize("module", modules(), ids=name)
 def test_docstrings_and_messages_use_the_standard_terms(module: Path) -> None:
     assert home_made(strings(module)) == []
 
@@ -108,16 +105,6 @@ def test_help_uses_the_standard_terms(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- the map of the house ---------------------------------------------------------------------------
 
-# Files of the map that are still to come. Only ever take names out of it.
-TO_COME = {
-    "backgrounds.py",
-    "files.py",
-    "pictures.py",
-    "video/colour.py",
-    "video/reader.py",
-    "video/writer.py",
-}
-
 
 def test_the_map_names_files_that_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -127,7 +114,7 @@ def test_the_map_names_files_that_exist() -> None:
     missing = {
         file for file in named if not any((root / file).exists() for root in (ROOT / "upperbodyseg", ROOT))
     }
-    assert missing <= TO_COME
+    assert missing == set()
 
 
 # --- lengths --------------------------------------------------------------------------------------
