@@ -118,8 +118,10 @@ def test_one_byte_less_than_needed_is_refused(image_type: ImageType, astronaut: 
             row, needed = whole.step, 2 * ((width + 1) // 2)
         else:
             row, needed = whole.step, width * image_type.channels
-        # Rows up to the last pixel are enough; the last row's padding may be missing.
-        least = whole.data_size - (row - needed)
+        # Rows up to the last pixel are enough; the last row's padding may be missing, and of pairs the last
+        # byte.
+        pairs = image_type in (ImageType.NV12, ImageType.YUV_420_888)
+        least = whole.data_size - (row - needed) - pairs
         fields = {"width": width, "height": height, "step": whole.step, "channels": whole.channels}
         buffer = ImageBuffer(**fields, data=whole.data[:least])  # type: ignore[arg-type]
         assert open_frame(buffer, image_type, LIMIT).width == width
@@ -139,7 +141,7 @@ def test_luma_rows_alone_are_no_420_frame() -> None:
 
 
 def test_chroma_pairs_need_an_even_step() -> None:
-    buffer = ImageBuffer(width=5, height=2, step=5, channels=1, data=bytes(100))
+    buffer = ImageBuffer(width=5, height=2, step=5, channels=1, data=bytes(16))
     with pytest.raises(InputError, match="chroma row of 3 pairs takes 6"):
         open_frame(buffer, ImageType.NV12, LIMIT)
     assert open_frame(buffer, ImageType.I420, LIMIT).planes[1].shape == (1, 3)
@@ -192,3 +194,82 @@ def test_what_is_read_is_never_the_callers_memory(image_type: ImageType) -> None
     frame = open_frame(make_frame(bgr, image_type), image_type, LIMIT)
     read = frame.read_bgr(frame.whole, 64, 64)
     assert not any(np.shares_memory(read, plane) for plane in frame.planes)
+
+
+@pytest.mark.parametrize("image_type", [ImageType.NV12, ImageType.YUV_420_888])
+@pytest.mark.parametrize("size", [(64, 48), (63, 47), (64, 2), (2, 2), (1, 1), (2, 48), (1, 5)])
+def test_pairs_without_the_very_last_byte_repeat_the_one_beside_it(
+    image_type: ImageType, size: tuple[int, int], astronaut: NDArray[np.uint8]
+) -> None:
+    width, height = size
+    whole = make_frame(astronaut[100 : 100 + height, 200 : 200 + width], image_type, padding=6)
+    assert whole.data is not None
+    row, pairs = 2 * ((width + 1) // 2), (height + 1) // 2
+    end = whole.step * (height + pairs - 1) + row
+    expected = bytearray(whole.data)
+    expected[end - 1] = expected[end - 3] if row > 2 else expected[end - 1 - whole.step] if pairs > 1 else 128
+    fields = {"width": width, "height": height, "step": whole.step, "channels": 1}
+    short = open_frame(ImageBuffer(**fields, data=whole.data[: end - 1]), image_type, LIMIT)  # type: ignore[arg-type]
+    repeated = open_frame(ImageBuffer(**fields, data=expected), image_type, LIMIT)  # type: ignore[arg-type]
+    for got, plane in zip(short.planes, repeated.planes, strict=True):
+        np.testing.assert_array_equal(got, plane)
+
+
+# What cameras give for 638 x 480 (V4L2: rows and planes aligned; picamera2: rows of a multiple of 64), and
+# what the message has to name when it is described without padding.
+@pytest.mark.parametrize(
+    ("image_type", "size", "named"),
+    [
+        (ImageType.NV12, 640 * 720, "step=640"),
+        (ImageType.NV12, 704 * 719 + 638, "step=704"),
+        (ImageType.YUV_420_888, 1024 * 720, "step=1024"),
+        (ImageType.I420, 640 * 480 + 2 * 320 * 240, "step=640"),
+        (ImageType.I420, 704 * 480 + 2 * 352 * 240, "step=704"),
+        (ImageType.I420, 700 * 480 + 2 * 350 * 240, "step=700"),
+        (ImageType.I420, 640 * 480 + 2 * 384 * 240, "steps=[640, 384, 384]"),
+        (ImageType.NV12, 640 * 512 * 3 // 2, "offsets=[0, 327680], steps=[640, 640]"),
+        (ImageType.I420, 640 * 512 * 3 // 2, "offsets=[0, 327680, 409600], steps=[640, 320, 320]"),
+    ],
+)
+def test_a_buffer_longer_than_described_names_what_it_probably_holds(
+    image_type: ImageType, size: int, named: str
+) -> None:
+    buffer = ImageBuffer(width=638, height=480, channels=1, data=bytes(size))
+    with pytest.raises(InputError) as caught:
+        open_frame(buffer, image_type, LIMIT)
+    assert named in str(caught.value)
+    assert f"holds {size} bytes" in str(caught.value)
+    assert "data_size=459360" in str(caught.value)
+
+
+@pytest.mark.parametrize("image_type", YUV)
+def test_bytes_behind_the_picture_are_left_out_by_data_size(image_type: ImageType) -> None:
+    end = 640 * 480 * 3 // 2
+    page_aligned = np.zeros(-(-end // 4096) * 4096, np.uint8)
+    fields = {"width": 640, "height": 480, "channels": 1, "data": page_aligned}
+    with pytest.raises(InputError, match=f"data_size={end}"):
+        open_frame(ImageBuffer(**fields), image_type, LIMIT)  # type: ignore[arg-type]
+    buffer = ImageBuffer(**fields, data_size=end)  # type: ignore[arg-type]
+    assert open_frame(buffer, image_type, LIMIT).size == (480, 640)
+
+
+def test_a_shorter_buffer_names_the_step_too() -> None:
+    buffer = ImageBuffer(width=640, height=480, step=704, channels=1, data=bytes(656 * 720))
+    with pytest.raises(InputError, match=r"takes 506816; its length fits step=656"):
+        open_frame(buffer, ImageType.NV12, LIMIT)
+
+
+@pytest.mark.parametrize("last_padding", [0, 2])
+def test_packed_rows_of_a_wider_step_are_refused_and_other_bytes_behind_them_ignored(
+    last_padding: int,
+) -> None:
+    fields = {"width": 638, "height": 480, "channels": 3}
+    rows = bytes(1916 * 480 - last_padding)
+    with pytest.raises(InputError, match=r"fits step=1916.*data_size=918720"):
+        open_frame(ImageBuffer(**fields, data=rows), ImageType.BGR_888, LIMIT)  # type: ignore[arg-type]
+    for data in (
+        {"data": rows, "step": 1916},
+        {"data": rows, "data_size": 918720},
+        {"data": rows + b"behind"},
+    ):
+        open_frame(ImageBuffer(**fields, **data), ImageType.BGR_888, LIMIT)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from upperbodyseg.checks import MAX_INT32, whole_number
 from upperbodyseg.errors import InputError
 
-__all__ = ["ImageBuffer", "ImageType"]
+__all__ = ["ImageBuffer", "ImageType", "flat_bytes"]
 
 
 class ImageType(enum.IntEnum):
@@ -29,7 +29,9 @@ class ImageType(enum.IntEnum):
     RGB_888 = 1
     """Three bytes a pixel: red, green, blue. As an array ``(H, W, 3)``."""
     YUV_420_888 = 2
-    """NV21: H luma rows, then ceil(H / 2) rows of V, U pairs. As an array ``(H + ceil(H / 2), step)``."""
+    """NV21: H luma rows, then ceil(H / 2) rows of V, U pairs. As an array ``(H + ceil(H / 2), step)``.
+
+    The very last byte may be missing, as it is in Android's plane of V: the last U is then the one before."""
     RGBA_8888 = 3
     """Four bytes a pixel: red, green, blue, alpha. Alpha is ignored. ``(H, W, 4)``."""
     BGRA_8888 = 4
@@ -146,7 +148,7 @@ class ImageBuffer:
                 f"step is {step} bytes, but a row of {width} pixels with {channels} bytes each "
                 f"takes {width * channels}"
             )
-        flat = _as_bytes(data)
+        flat = flat_bytes(data)
         if data_size is not None:
             size = whole_number("data_size", data_size, 0, max(flat.size, MAX_INT32))
             if size > flat.size:
@@ -350,8 +352,12 @@ class ImageBuffer:
         )
 
 
-def _as_bytes(data: Any) -> NDArray[np.uint8]:
-    """The memory of ``data`` as a flat array of bytes, not copied."""
+def flat_bytes(data: Any) -> NDArray[np.uint8]:
+    """The memory of ``data`` as a flat array of bytes, not copied.
+
+    Raises:
+        InputError: not bytes-like, other items than bytes, or not contiguous.
+    """
     if isinstance(data, np.ndarray):
         if data.dtype != np.uint8:
             raise InputError(f"data must hold bytes (dtype uint8), got dtype {data.dtype}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.image_buffer import ImageBuffer, ImageType
+from upperbodyseg.planes import join_planes
 
 __all__ = ["DetectedPerson", "FrameInput", "SegmentationOutput"]
 
@@ -52,6 +55,51 @@ class FrameInput:
         """
         kind = ImageType.parse(image_type)
         return cls(ImageBuffer.view(array, image_type=kind), timestamp, kind, is_still)
+
+    @classmethod
+    def from_planes(
+        cls,
+        planes: Any,
+        *,
+        width: int,
+        height: int,
+        steps: Sequence[int],
+        offsets: Sequence[int] | None = None,
+        pixel_stride: int = 1,
+        image_type: ImageType = ImageType.I420,
+        timestamp: int = 0,
+        is_still: bool = False,
+    ) -> FrameInput:
+        """A 4:2:0 frame from planes that each have a place and a step of their own.
+
+        Planes in one Python object that lie as one of the layouts has them are used without a copy. Others
+        are copied, 1.5 bytes a pixel.
+
+        Args:
+            planes: a list of bytes-like objects: Y, U, V for I420, Y and the pairs for NV12 and
+                YUV_420_888. Or one bytes-like object that holds all of them, with ``offsets``.
+            width, height: of the picture in pixels.
+            steps: bytes from one row to the next, one number a plane. The last row's padding may be missing.
+            offsets: bytes before the first row, one number a plane; None for 0 in each of a list.
+            pixel_stride: bytes from one U to the next (and from one V to the next), 1 or 2; I420 only.
+            image_type: which planes there are. Planes of pixel stride 2 that are interleaved in one object
+                become an NV12 or YUV_420_888 frame.
+            timestamp, is_still: as for the class.
+
+        Raises:
+            InputError: another number of planes, steps or offsets than the layout has, a plane too short
+                for its rows, or one whose length tells of another step or pixel stride.
+        """
+        frame, kind = join_planes(
+            planes,
+            width=width,
+            height=height,
+            steps=steps,
+            offsets=offsets,
+            pixel_stride=pixel_stride,
+            image_type=image_type,
+        )
+        return cls(frame, timestamp, kind, is_still)
 
 
 @dataclass(frozen=True)

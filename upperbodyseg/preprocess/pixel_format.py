@@ -24,6 +24,7 @@ from upperbodyseg.buffers import Buffers
 from upperbodyseg.errors import ImageTooLargeError, InputError
 from upperbodyseg.geometry import Region, resize
 from upperbodyseg.image_buffer import ImageBuffer, ImageType
+from upperbodyseg.likely_layout import likely_layout, likely_step
 
 __all__ = ["MAX_SIDE", "Frame", "check_size", "open_frame"]
 
@@ -150,12 +151,26 @@ def _rows(
     return plane
 
 
-def _need(data: NDArray[np.uint8], needed: int, what: str) -> None:
+def _check_length(
+    buffer: ImageBuffer, image_type: ImageType, data: NDArray[np.uint8], needed: int, most: int
+) -> None:
+    """Refuse a 4:2:0 buffer that is not as long as described: its chroma would be read from elsewhere."""
+    # Of pairs the very last byte may be missing: see _with_last_byte.
+    if needed - (image_type is not ImageType.I420) <= data.size <= most:
+        return
+    width, height, step = buffer.width, buffer.height, buffer.step
+    likely = likely_layout(data.size, width, height, step, image_type)
+    message = (
+        f"the buffer holds {data.size} bytes, but a {width} x {height} {image_type.name} picture of step "
+        f"{step} takes {needed if data.size < needed else most}; "
+    )
+    if likely:
+        message += f"its length fits {likely}; "
     if data.size < needed:
-        raise InputError(
-            f"the buffer holds {data.size} bytes, but {what} takes {needed}; for an array that holds "
-            "luma and chroma rows use ImageBuffer.view(array, image_type=...)"
-        )
+        message += "for an array that holds luma and chroma rows use ImageBuffer.view(array, image_type=...)"
+    else:
+        message += f"if the bytes behind the picture are none of it, pass data_size={most}"
+    raise InputError(message)
 
 
 def check_size(height: int, width: int, max_pixels: int) -> None:
@@ -180,21 +195,46 @@ def _open_yuv(
 ) -> tuple[NDArray[np.uint8], ...]:
     height, width, step = buffer.height, buffer.width, buffer.step
     half_height, half_width = (height + 1) // 2, (width + 1) // 2
-    what = f"a {width} x {height} {image_type.name} picture of step {step}"
     luma = _rows(data, 0, height, step, (width,))
     offset = step * height
     if image_type is not ImageType.I420:
-        if step < 2 * half_width:
-            raise InputError(
-                f"step is {step} bytes, but a chroma row of {half_width} pairs takes {2 * half_width}"
-            )
-        _need(data, offset + step * (half_height - 1) + 2 * half_width, what)
+        row = 2 * half_width
+        if step < row:
+            raise InputError(f"step is {step} bytes, but a chroma row of {half_width} pairs takes {row}")
+        needed = offset + step * (half_height - 1) + row
+        _check_length(buffer, image_type, data, needed, offset + step * half_height)
+        if data.size < needed:
+            data, offset = _with_last_byte(data[offset:], step, half_width), 0
         return luma, _rows(data, offset, half_height, step, (half_width, 2))
     half_step = (step + 1) // 2
     plane = half_step * half_height
-    _need(data, offset + plane + half_step * (half_height - 1) + half_width, what)
+    needed = offset + plane + half_step * (half_height - 1) + half_width
+    _check_length(buffer, image_type, data, needed, offset + 2 * plane)
     u = _rows(data, offset, half_height, half_step, (half_width,))
     return luma, u, _rows(data, offset + plane, half_height, half_step, (half_width,))
+
+
+def _with_last_byte(pairs: NDArray[np.uint8], step: int, half_width: int) -> NDArray[np.uint8]:
+    """Chroma rows whose very last byte is missing, copied, with the value of the pixel beside it there.
+
+    Android's plane of V ends with the last V. Who appends it to the luma has all of NV21 but the last U.
+    """
+    whole = np.empty(pairs.size + 1, np.uint8)
+    whole[:-1] = pairs
+    back = 2 if half_width > 1 else step  # to the left, or to the pixel above
+    whole[-1] = whole[-1 - back] if back < whole.size else 128  # 128: no colour
+    return whole
+
+
+def _check_packed_length(buffer: ImageBuffer, size: int) -> None:
+    """Refuse a packed buffer as long as rows of a wider step; other bytes behind it are ignored."""
+    rows, most = buffer.height, buffer.step * buffer.height
+    likely = likely_step(size, rows, buffer.width * buffer.channels, buffer.step)
+    if size > most and likely is not None:
+        raise InputError(
+            f"the buffer holds {size} bytes, but {rows} rows of step {buffer.step} take {most}; its length "
+            f"fits step={likely}; if the bytes behind the picture are none of it, pass data_size={most}"
+        )
 
 
 def open_frame(buffer: ImageBuffer, image_type: ImageType, max_pixels: int) -> Frame:
@@ -208,7 +248,8 @@ def open_frame(buffer: ImageBuffer, image_type: ImageType, max_pixels: int) -> F
     Raises:
         ImageTooLargeError: see :func:`check_size`.
         InputError: an empty buffer, a number of channels that is not the layout's, a step too
-            small or a buffer too short for the chroma rows.
+            small, a 4:2:0 buffer that is shorter or longer than described, or another one that holds
+            exactly the rows of a wider step.
     """
     if not isinstance(buffer, ImageBuffer):
         raise InputError(
@@ -230,5 +271,6 @@ def open_frame(buffer: ImageBuffer, image_type: ImageType, max_pixels: int) -> F
     if image_type.is_yuv:
         planes = _open_yuv(buffer, image_type, data)
     else:
+        _check_packed_length(buffer, data.size)
         planes = (_rows(data, 0, height, buffer.step, (width, channels)),)
     return Frame(height, width, image_type, planes)
