@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-NAMES = ("pictures", "messages", "specs", "buffers")
+NAMES = ("pictures", "messages", "specs", "buffers", "planes", "videos")
 _MOST_BYTES = 8192
 _MOST_MEGABYTES = 2048
 _MOST_SECONDS = 10  # of one input
