@@ -303,6 +303,28 @@ def test_results_of_other_settings_are_not_mixed(folder: Path, tmp_path: Path) -
         evaluate(dataset, {"right": the_square}, tmp_path, SETTINGS)
 
 
+@pytest.mark.parametrize("figure", ["nan", "1e999", "-inf", "x" * 200_000])
+def test_figures_that_are_none_are_not_taken_up_again(figure: str, folder: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(folder, "folder")
+    evaluate(dataset, {"right": the_square}, tmp_path, SETTINGS)
+    with open(tmp_path / CSV_NAME, newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    rows[0][head.index("iou_35")] = figure
+    with open(tmp_path / CSV_NAME, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([head, *rows])
+    with pytest.raises(InputError, match="delete it"):
+        evaluate(dataset, {"right": the_square}, tmp_path, SETTINGS)
+
+
+@pytest.mark.parametrize("settings", ["[" * 100_000, '{"models": 1e999}', "NaN", "not json", ""])
+def test_settings_that_are_none_are_another_evaluation(settings: str, folder: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(folder, "folder")
+    evaluate(dataset, {"right": the_square}, tmp_path, SETTINGS)
+    (tmp_path / "settings.json").write_text(settings)
+    with pytest.raises(InputError, match="another evaluation"):
+        evaluate(dataset, {"right": the_square}, tmp_path, SETTINGS)
+
+
 FORMULAS = ("=1+1.png", "+1.png", "-1.png", "@sum.png", "'quoted.png", "\ttab.png", "plain.png")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -174,7 +175,10 @@ def _read_rows(file: Path) -> Iterator[PictureFigures]:
     if whole != content:
         write_file(file, whole)
     for row in csv.DictReader(whole.decode("utf-8").splitlines()):
-        yield PictureFigures(**{k: _TYPES[k](row[k].removeprefix("'")) for k in _FIELDS})
+        figures = PictureFigures(**{k: _TYPES[k](row[k].removeprefix("'")) for k in _FIELDS})
+        if not all(math.isfinite(value) for value in vars(figures).values() if not isinstance(value, str)):
+            raise ValueError("a figure is NaN or infinite")
+        yield figures
 
 
 def _open_results(out: Path, settings: dict[str, str]) -> list[PictureFigures]:
@@ -187,7 +191,7 @@ def _open_results(out: Path, settings: dict[str, str]) -> list[PictureFigures]:
         return []
     try:
         before = json.loads(about.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         before = None
     if before != settings:
         raise InputError(
@@ -196,7 +200,7 @@ def _open_results(out: Path, settings: dict[str, str]) -> list[PictureFigures]:
         )
     try:
         return list(_read_rows(file))
-    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+    except (AttributeError, KeyError, TypeError, ValueError, OSError, csv.Error) as exc:
         raise InputError(f"{file} is not what an evaluation writes ({exc!r}): delete it") from exc
 
 
