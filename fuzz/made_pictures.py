@@ -15,6 +15,7 @@ __all__ = [
     "bombs",
     "encode",
     "exif",
+    "heic",
     "jpeg_2000",
     "jpeg_of_scans",
     "malformed_apng",
@@ -51,6 +52,17 @@ def whole(picture: NDArray[np.uint8]) -> dict[str, bytes]:
     files["animated PNG"] = animated(picture, "PNG")
     files["animated AVIF"] = animated(picture, "AVIF")
     return files
+
+
+def heic(picture: NDArray[np.uint8]) -> bytes | None:
+    """The picture as HEIC; None without pillow-heif, of the extra ``[images]``."""
+    try:
+        import pillow_heif  # noqa: PLC0415
+    except ImportError:
+        return None
+    file = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(picture)).save(file, quality=90)
+    return file.getvalue()
 
 
 def animated(picture: NDArray[np.uint8], kind: str, frames: int = 3) -> bytes:

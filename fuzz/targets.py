@@ -146,6 +146,7 @@ def seeds(target: str) -> Iterator[bytes]:
         yield made_pictures.encode(np.dstack([rgb, rgb[..., 0]]), "PNG", exif=made_pictures.exif(6))
         yield made_pictures.encode(rgb, "JPEG", exif=made_pictures.exif(5, "<"))
         yield made_pictures.malformed_apng()
+        yield made_pictures.heic(rgb) or b""
         yield from (content for content in made_pictures.bombs().values() if len(content) < 2000)
     elif target == "messages":
         yield pack({"effect": "colour", "colour": "#00ff00", "blur_sigma": 0.5, "model": "fast"}, b"picture")

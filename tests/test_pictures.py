@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import subprocess
 import sys
@@ -16,7 +15,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from fuzz.made_pictures import animated, bombs, encode, exif, jpeg_2000, malformed_apng, png, tiff, whole
+from fuzz.made_pictures import (
+    animated,
+    bombs,
+    encode,
+    exif,
+    heic,
+    jpeg_2000,
+    malformed_apng,
+    png,
+    tiff,
+    whole,
+)
 from upperbodyseg.errors import ImageTooLargeError, InputError
 from upperbodyseg.pictures import (
     FORMATS,
@@ -28,6 +38,7 @@ from upperbodyseg.pictures import (
     decode_picture,
     encode_picture,
     flatten,
+    lift_pillows_limit,
     list_pictures,
     picture_size,
     read_picture,
@@ -88,10 +99,9 @@ def test_of_an_animation_the_first_frame_is_read(rgb: U8) -> None:
 
 
 def test_heic_is_read_with_its_extra_and_named_without(rgb: U8, monkeypatch: pytest.MonkeyPatch) -> None:
-    pillow_heif = pytest.importorskip("pillow_heif", reason="pillow-heif, of the extra [images]")
-    file = io.BytesIO()
-    pillow_heif.from_pillow(Image.fromarray(rgb)).save(file, quality=90)
-    content = file.getvalue()
+    content = heic(rgb)
+    if content is None:
+        pytest.skip("pillow-heif, of the extra [images], is not installed")
     assert cv2.PSNR(decode_picture(content).bgr, np.ascontiguousarray(rgb[..., ::-1])) > 25
     assert not decode_picture(content).damaged
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
@@ -345,6 +355,52 @@ def test_pillows_own_limit_does_not_matter(rgb: U8, monkeypatch: pytest.MonkeyPa
     for kind in ("PNG", "JPEG", "BMP"):
         assert decode_picture(encode(rgb, kind)).bgr.shape == (64, 96, 3)
     assert Image.MAX_IMAGE_PIXELS == 64 * 96 // 2 - 1
+
+
+def test_where_pillows_own_limit_does_matter_it_is_named_and_a_process_of_ours_lifts_it(
+    rgb: U8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 96 // 2 - 1)
+    for content in (encode(rgb, "TIFF"), animated(rgb, "WEBP")):
+        with pytest.raises(PictureTooLargeError, match=r"limit for TIFF and WebP, 6142 .*MAX_IMAGE_PIXELS"):
+            decode_picture(content)
+    with pytest.raises(PictureTooLargeError, match="MAX_IMAGE_PIXELS"):
+        decode_labels(encode(rgb[..., 0], "TIFF"))
+    lift_pillows_limit()
+    for content in (encode(rgb, "TIFF"), animated(rgb, "WEBP")):
+        assert decode_picture(content).bgr.shape == (64, 96, 3)
+    with pytest.raises(PictureTooLargeError, match="has 96 x 64 pixels"):
+        decode_picture(encode(rgb, "TIFF"), PictureLimits(max_pixels=6000))
+
+
+# A side, then what the message says. Those within the limits are lies: the picture is a small one.
+@pytest.mark.parametrize(
+    ("width", "height", "message"),
+    [
+        (30_000, 30_000, "100 million at most"),
+        (2**31 - 1, 2, "pixels"),
+        (9000, 9000, "size"),
+        (1, 1, "size"),
+        (0, 64, "damaged"),
+    ],
+)
+def test_a_heic_that_lies_about_its_size_is_refused(width: int, height: int, message: str, rgb: U8) -> None:
+    content = heic(rgb)
+    if content is None:
+        pytest.skip("pillow-heif, of the extra [images], is not installed")
+    at = content.find(b"ispe")
+    wrong = content[: at + 8] + struct.pack(">II", width, height) + content[at + 16 :]
+    with pytest.raises(PictureError, match=message):
+        decode_picture(wrong)
+
+
+def test_a_compressed_tiff_without_all_of_its_directory_is_refused(rgb: U8) -> None:
+    content = encode(rgb, "TIFF", compression="tiff_lzw")
+    (directory,) = struct.unpack_from("<I", content, 4)
+    assert directory > len(content) // 2  # behind the pixels
+    for end in (directory, directory + 1, directory + 30):
+        with pytest.raises(PictureError, match="ends within its header"):
+            decode_picture(content[:end])
 
 
 CHILD = """

@@ -39,6 +39,7 @@ __all__ = [
     "decode_picture",
     "encode_picture",
     "flatten",
+    "lift_pillows_limit",
     "list_pictures",
     "picture_size",
     "read_file",
@@ -253,6 +254,7 @@ def _open(kind: str, content: bytes, limits: PictureLimits) -> ImageFile:
     except MemoryError:
         raise
     except Exception as exc:  # of damaged bytes Pillow raises whatever it stumbles over
+        _check_pillows_limit(exc)
         raise PictureError(f"can't be decoded as {kind}: it is damaged ({exc})") from exc
     _check_size(image.size, limits)
     return image
@@ -270,6 +272,28 @@ def _check_size(size: tuple[int, int], limits: PictureLimits) -> None:
         raise PictureTooLargeError(
             f"has {width} x {height} pixels; a side may have {limits.max_side} at most"
         )
+
+
+def _check_pillows_limit(exc: Exception) -> None:
+    """Tell a picture that is too large for Pillow alone from a damaged one."""
+    from PIL import Image  # noqa: PLC0415  (loaded already)
+
+    if isinstance(exc, Image.DecompressionBombError):
+        raise PictureTooLargeError(
+            f"is beyond Pillow's own limit for TIFF and WebP, {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels: "
+            "raise PIL.Image.MAX_IMAGE_PIXELS too"
+        ) from exc
+
+
+def lift_pillows_limit() -> None:
+    """For a process of our own: let :class:`PictureLimits` alone say how many pixels are read.
+
+    Pillow keeps one limit for the whole process and asks it of TIFF and WebP files, even where the caller
+    allows more. It is not ours to change in a program that only uses this package.
+    """
+    from PIL import Image  # noqa: PLC0415
+
+    Image.MAX_IMAGE_PIXELS = None
 
 
 def _tell_damage(picture: Picture, kind: str, other: bytes, limits: PictureLimits) -> Picture:
@@ -291,14 +315,15 @@ def _load(image: ImageFile) -> Picture:
             image.load()
         except MemoryError:
             raise
-        except Exception:
+        except Exception as exc:
+            _check_pillows_limit(exc)
             damaged = True
             # Without tiles it counts as loaded, and keeps what came before the damage. Pillow's own switch
             # for this is one for the whole process.
             image.tile = []
             image.load()
         pixels = as_it_looks(image)
-    except MemoryError:
+    except (MemoryError, PictureError):
         raise
     except Exception as exc:  # of damaged bytes Pillow raises whatever it stumbles over
         raise PictureError(f"is damaged: it can't be decoded ({exc})") from exc
@@ -337,6 +362,7 @@ def decode_labels(content: bytes, limits: PictureLimits | None = None) -> NDArra
     except MemoryError as exc:
         raise PictureError("is too large for this machine's memory") from exc
     except Exception as exc:
+        _check_pillows_limit(exc)
         raise PictureError(f"is damaged: it can't be decoded ({exc})") from exc
     if image.mode.startswith(("I", "F")):
         raise PictureError(f"should have 8 bits a pixel, it has the mode {image.mode}")

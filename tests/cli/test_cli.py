@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL
 import pytest
 from numpy.typing import NDArray
 
@@ -319,6 +321,7 @@ def test_info_names_versions_runtime_models_and_hashes(capsys: pytest.CaptureFix
     assert main(["info"]) == 0
     out = capsys.readouterr().out
     assert upperbodyseg.__version__ in out
+    assert re.search(rf"^pillow +{re.escape(PIL.__version__)}$", out, re.MULTILINE)
     assert "(in use)" in out
     for name in ("person_detector", "person_segmenter"):
         spec = upperbodyseg.models.spec.load_spec(name, choose_runtime("auto"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import PIL
 
 import upperbodyseg
 from upperbodyseg.errors import ModelError
@@ -38,6 +39,7 @@ def _run(_args: argparse.Namespace) -> int:
     print(f"python         {platform.python_version()} ({platform.system()} {platform.machine()})")
     print(f"numpy          {np.__version__}")
     print(f"opencv         {cv2.__version__}")
+    print(f"pillow         {PIL.__version__}")
     installed = available_runtimes()
     code = 0
     try:

@@ -30,6 +30,7 @@ from upperbodyseg.pictures import (
     PictureLimits,
     encode_picture,
     flatten,
+    lift_pillows_limit,
     list_pictures,
     read_picture,
 )
@@ -166,6 +167,7 @@ def _overlay(picture: Picture, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _run(args: argparse.Namespace) -> int:
     check_blur_sigma(args.blur_sigma)
     options = engine_options(args)
+    lift_pillows_limit()
     limits = PictureLimits(args.max_pixels, args.max_side, args.max_bytes)
     render, kind, read_too = _RENDERS[args.kind], args.kind, None
     if args.background is not None:
