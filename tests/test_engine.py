@@ -3,10 +3,12 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import signal
+import subprocess
 import sys
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -602,6 +604,37 @@ def test_a_large_still_leaves_no_large_scratch_memory(portrait: U8, webcam: U8) 
             assert abs(twice - once) < 2**16
         finally:
             tracemalloc.stop()
+
+
+RESIDENT = """
+import sys
+import cv2
+import numpy as np
+from upperbodyseg import segment
+
+def resident():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+portrait = np.load(sys.argv[1])
+for _ in range(3):
+    segment(portrait)
+before = resident()
+assert segment(cv2.resize(portrait, (6000, 6000))).any()
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+def test_the_process_keeps_little_of_a_large_photo(portrait: U8, tmp_path: Path) -> None:
+    np.save(tmp_path / "portrait.npy", portrait)
+    done = subprocess.run(
+        [sys.executable, "-c", RESIDENT, str(tmp_path / "portrait.npy")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 72 * 1024  # kilobytes: two bytes a pixel; while it runs, some twelve
 
 
 def test_the_shared_engine_can_be_let_go(webcam: U8) -> None:
