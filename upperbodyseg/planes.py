@@ -87,7 +87,8 @@ def _cut(
     given_offsets = [0] * len(names) if offsets is None else offsets
     for name, values in (("planes", memories), ("steps", steps), ("offsets", given_offsets)):
         if not isinstance(values, (list, tuple, np.ndarray)) or len(values) != len(names):
-            raise InputError(f"{kind.name} takes {len(names)} {name} ({', '.join(names)}), got {values!r}")
+            got = len(values) if isinstance(values, (list, tuple, np.ndarray)) else repr(values)
+            raise InputError(f"{kind.name} takes {len(names)} {name} ({', '.join(names)}), got {got}")
     half = (width + 1) // 2
     cut = []
     for number, (name, memory) in enumerate(zip(names, memories, strict=True)):
