@@ -124,6 +124,9 @@ _FIELDS = tuple(f.name for f in fields(PictureFigures))
 _TYPES = {f.name: {"str": str, "float": float, "int": int}[str(f.type)] for f in fields(PictureFigures)}
 
 
+_MAY_LACK = frozenset(("interior", "haze", "soft", "halo", "alpha_error"))
+"""The figures that may be NaN."""
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
@@ -176,8 +179,11 @@ def _read_rows(file: Path) -> Iterator[PictureFigures]:
         write_file(file, whole)
     for row in csv.DictReader(whole.decode("utf-8").splitlines()):
         figures = PictureFigures(**{k: _TYPES[k](row[k].removeprefix("'")) for k in _FIELDS})
-        if not all(math.isfinite(value) for value in vars(figures).values() if not isinstance(value, str)):
-            raise ValueError("a figure is NaN or infinite")
+        for name, value in vars(figures).items():
+            if isinstance(value, float) and not (
+                math.isfinite(value) or (math.isnan(value) and name in _MAY_LACK)
+            ):
+                raise ValueError(f"{name} is {value}")
         yield figures
 
 
