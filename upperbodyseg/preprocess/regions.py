@@ -31,6 +31,9 @@ segmenter's input is square."""
 MERGE_OVERLAP = 0.3
 """Two regions become one when their intersection covers this share of the smaller."""
 
+MERGE_INSIDE = 0.7
+"""Above this share of the smaller one it nearly lies inside the other."""
+
 MAX_MERGED_ASPECT = 2.5
 """Regions are not merged into one longer than this, unless one nearly contains the other. People in a
 square input would become too thin."""
@@ -124,7 +127,7 @@ def _belong_together(a: Region, b: Region) -> bool:
         return False
     both = a.union(b)
     aspect = max(both.width / both.height, both.height / both.width)
-    return share > 0.7 or aspect <= MAX_MERGED_ASPECT
+    return share > MERGE_INSIDE or aspect <= MAX_MERGED_ASPECT
 
 
 def _merge_once(regions: list[Region]) -> list[Region] | None:
