@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from training.library import background_files
+from training.web import card_row
 from upperbodyseg.models.interpreter import RUNTIMES
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec
 
@@ -176,6 +177,7 @@ def card(folder: Path, name: str, data: Path) -> str:
         f"sha256 `{s.sha256}` |"
         for s in specs
     )
+    files += f"\n{card_row(model, name)}"
     return f"""# {spec.name} ({model}), version {spec.version}
 
 {WHAT[spec.name]} Trained for upperbodyseg, {ORIGIN[model, name]}.
