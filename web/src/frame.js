@@ -1,0 +1,221 @@
+/**
+ * Any `ImageType` to BGR, at the size that is wanted rather than the frame's.
+ *
+ * 4:2:0 frames are BT.601, limited range, as in the Python package.
+ */
+
+import constants from "./constants.js";
+import { ImageTooLargeError, InputError } from "./errors.js";
+import { heightOf, roundEven, widthOf } from "./geometry.js";
+import { ImageType, channelsOf, isYuv, nameOf, parseImageType } from "./image_type.js";
+import { crop, resize } from "./resize.js";
+import { Scratch } from "./scratch.js";
+
+const { MAX_SIDE, YUV_TO_BGR, Y_GAIN } = constants.pixel_format;
+const MAX_INT32 = 2 ** 31 - 1;
+
+// In 1024ths, rounded, and half a level on top: what OpenCV's transform does for 8 bits.
+const FIXED_YUV_TO_BGR = Int32Array.from(
+  YUV_TO_BGR.flatMap(([y, u, v, offset]) => [y, u, v, offset + 0.5]),
+  (weight) => roundEven(weight * 1024),
+);
+
+// Which channels of a packed pixel are blue, green and red.
+const BGR_ORDER = {
+  [ImageType.BGR_888]: [0, 1, 2],
+  [ImageType.RGB_888]: [2, 1, 0],
+  [ImageType.RGBA_8888]: [2, 1, 0],
+  [ImageType.BGRA_8888]: [0, 1, 2],
+};
+
+// Where the resized chroma planes have U and V, and how far it is from sample to sample.
+const CHROMA = {
+  [ImageType.I420]: (u, v) => [u, v, 1],
+  [ImageType.NV12]: (pairs) => [pairs, pairs.subarray(1), 2],
+  [ImageType.YUV_420_888]: (pairs) => [pairs.subarray(1), pairs, 2],
+};
+
+/** A checked frame. Its planes are views of the caller's memory. */
+export class Frame {
+  #scratch;
+
+  constructor(width, height, imageType, planes, scratch) {
+    this.width = width;
+    this.height = height;
+    this.imageType = imageType;
+    this.planes = planes;
+    this.#scratch = scratch;
+  }
+
+  get whole() {
+    return { x0: 0, y0: 0, x1: this.width, y1: this.height };
+  }
+
+  /**
+   * A region as BGR, resized.
+   * @param region inside the frame; for 4:2:0 frames it starts on even coordinates
+   * @param {string} name of the scratch memory that holds the result until the name's next use
+   * @returns {Uint8Array} `width * height * 3`
+   */
+  readBgr(region, width, height, name, quick = false) {
+    const bgr = this.#scratch.take(name, width * height * 3);
+    const pixels = crop(this.planes[0], region);
+    if (!isYuv(this.imageType)) return resize(pixels, width, height, bgr, BGR_ORDER[this.imageType], quick);
+    const half = {
+      x0: region.x0 >> 1,
+      y0: region.y0 >> 1,
+      x1: (region.x1 + 1) >> 1,
+      y1: (region.y1 + 1) >> 1,
+    };
+    const count = width * height;
+    const y = resize(pixels, width, height, this.#scratch.take("y", count), [0], quick);
+    // Chroma goes straight to the wanted size: its detail survives. Pairs stay pairs, as OpenCV takes them.
+    const chroma = this.planes.slice(1).map((plane, i) => {
+      const order = plane.step === 2 ? [0, 1] : [0];
+      const memory = this.#scratch.take(`chroma ${i}`, count * plane.step);
+      return resize(crop(plane, half), width, height, memory, order, quick);
+    });
+    const [u, v, step] = CHROMA[this.imageType](...chroma);
+    const clamped = new Uint8ClampedArray(bgr.buffer, bgr.byteOffset, bgr.length);
+    const m = FIXED_YUV_TO_BGR;
+    for (let i = 0, to = 0; i < count; i++) {
+      const luma = y[i];
+      const cb = u[step * i];
+      const cr = v[step * i];
+      clamped[to++] = (m[0] * luma + m[1] * cb + m[2] * cr + m[3]) >> 10;
+      clamped[to++] = (m[4] * luma + m[5] * cb + m[6] * cr + m[7]) >> 10;
+      clamped[to++] = (m[8] * luma + m[9] * cb + m[10] * cr + m[11]) >> 10;
+    }
+    return bgr;
+  }
+
+  /**
+   * A region's luma at the frame's own resolution.
+   * @returns `{plane, gain, offset}`: `gain * luma + offset` is full-range grey
+   */
+  readLuma(region, name) {
+    const pixels = crop(this.planes[0], region);
+    if (isYuv(this.imageType)) return { plane: pixels, gain: Y_GAIN, offset: -16 * Y_GAIN };
+    const width = widthOf(region);
+    const height = heightOf(region);
+    const grey = this.#scratch.take(name, width * height);
+    const [b, g, r] = BGR_ORDER[this.imageType];
+    for (let y = 0, to = 0; y < height; y++) {
+      let at = pixels.offset + y * pixels.stride;
+      for (let x = 0; x < width; x++, at += pixels.step)
+        grey[to++] = greyLevel(pixels.data[at + b], pixels.data[at + g], pixels.data[at + r]);
+    }
+    const plane = { data: grey, offset: 0, stride: width, step: 1, width, height };
+    return { plane, gain: 1, offset: 0 };
+  }
+
+  /** A coarse grid of the frame's luma, or of its green; a copy. */
+  samples(gridRows, gridColumns) {
+    const down = Math.max(Math.floor(this.height / gridRows), 1);
+    const across = Math.max(Math.floor(this.width / gridColumns), 1);
+    const plane = this.planes[0];
+    const channel = isYuv(this.imageType) ? 0 : 1;
+    const found = [];
+    for (let y = down >> 1; y < this.height; y += down)
+      for (let x = across >> 1; x < this.width; x += across)
+        found.push(plane.data[plane.offset + y * plane.stride + x * plane.step + channel]);
+    return Uint8Array.from(found);
+  }
+}
+
+/** ITU-R BT.601 luma of a full-range pixel, in OpenCV's fixed point. */
+export function greyLevel(blue, green, red) {
+  return (blue * 3735 + green * 19235 + red * 9798 + 16384) >> 15;
+}
+
+function whole(name, value, least) {
+  if (typeof value !== "number" || !Number.isInteger(value))
+    throw new InputError(`${name} must be a whole number, got ${String(value)}`);
+  if (value < least || value > MAX_INT32)
+    throw new InputError(`${name} must be from ${least} to ${MAX_INT32}, got ${value}`);
+  return value;
+}
+
+/** The bytes of an array buffer or of a view on one, not copied. */
+export function bytesOf(data) {
+  if (data instanceof Uint8Array) return data;
+  if (data instanceof Uint8ClampedArray || data instanceof DataView)
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const shared = typeof SharedArrayBuffer !== "undefined" && data instanceof SharedArrayBuffer;
+  if (data instanceof ArrayBuffer || shared) return new Uint8Array(data);
+  const kind = data?.constructor?.name ?? String(data);
+  throw new InputError(
+    `data must hold bytes (Uint8Array, Uint8ClampedArray, DataView or ArrayBuffer), got ${kind}`,
+  );
+}
+
+/** Refuse a picture by its size alone, before its pixels are looked at. */
+export function checkSize(width, height, maxPixels) {
+  const size = `the frame is ${width} x ${height}`;
+  if (width * height > maxPixels)
+    throw new ImageTooLargeError(
+      `${size}, ${width * height} pixels; at most ${maxPixels} are accepted: scale it down, or raise maxPixels`,
+    );
+  if (Math.max(width, height) > MAX_SIDE)
+    throw new ImageTooLargeError(
+      `${size}; at most ${MAX_SIDE} pixels a side are accepted: scale it down`,
+    );
+}
+
+/**
+ * Check the description of a frame in memory.
+ * @param given `{data, width, height, stride, imageType}`; a stride of 0 means no padding
+ * @returns the same with its numbers filled in, and `needed`, the bytes that it takes
+ */
+export function checkDescription(given, maxPixels) {
+  const imageType = parseImageType(given.imageType ?? ImageType.RGBA_8888);
+  const width = whole("width", given.width, 1);
+  const height = whole("height", given.height, 1);
+  checkSize(width, height, maxPixels);
+  const channels = channelsOf(imageType);
+  const stride = whole("stride", given.stride ?? 0, 0) || width * channels;
+  if (stride < width * channels)
+    throw new InputError(
+      `stride is ${stride} bytes, but a row of ${width} pixels with ${channels} bytes each takes ${width * channels}`,
+    );
+  let needed = stride * (height - 1) + width * channels;
+  if (channels === 1) {
+    const halfWidth = (width + 1) >> 1;
+    const halfHeight = (height + 1) >> 1;
+    if (imageType === ImageType.I420) {
+      const halfStride = (stride + 1) >> 1;
+      needed = stride * height + halfStride * (2 * halfHeight - 1) + halfWidth;
+    } else {
+      if (stride < 2 * halfWidth)
+        throw new InputError(
+          `stride is ${stride} bytes, but a chroma row of ${halfWidth} pairs takes ${2 * halfWidth}`,
+        );
+      needed = stride * (height + halfHeight - 1) + 2 * halfWidth;
+    }
+  }
+  const data = bytesOf(given.data);
+  if (data.length < needed)
+    throw new InputError(
+      `data holds ${data.length} bytes, but a ${width} x ${height} ${nameOf(imageType)} picture of stride ${stride} takes ${needed}`,
+    );
+  return { data, width, height, stride, imageType, needed };
+}
+
+/** A frame from a checked description; nothing is copied. */
+export function openFrame({ data, width, height, stride, imageType }, scratch = new Scratch()) {
+  const step = channelsOf(imageType);
+  const first = { data, offset: 0, stride, step, width, height };
+  const planes = [first];
+  if (isYuv(imageType)) {
+    const half = { data, width: (width + 1) >> 1, height: (height + 1) >> 1 };
+    const start = stride * height;
+    if (imageType === ImageType.I420) {
+      const halfStride = (stride + 1) >> 1;
+      const u = { ...half, offset: start, stride: halfStride, step: 1 };
+      planes.push(u, { ...u, offset: start + halfStride * half.height });
+    } else {
+      planes.push({ ...half, offset: start, stride, step: 2 });
+    }
+  }
+  return new Frame(width, height, imageType, planes, scratch);
+}
