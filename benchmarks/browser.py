@@ -1,0 +1,113 @@
+"""The browser's package in a headless Chromium: ``python -m benchmarks.browser``.
+
+It times the fast segmenter beside MediaPipe Selfie's model, in turn in one worker, both in LiteRT.js. It
+times whole frames of a 1280 x 720 stream, and prints what a page loads. It needs Chromium, and ``npm ci``
+in ``web/``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import gzip
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import sync_playwright
+
+from benchmarks.figures import publish
+from tests.web.web_server import CHROMIUM, CSP, FLAGS, ISOLATED, WEB, serving
+
+ROOT = Path(__file__).parent.parent
+
+SEGMENTER = "../weights/fast/person_segmenter_float_io.tflite"
+DETECTOR = "../weights/fast/person_detector_float_io.tflite"
+PEER = "../node_modules/@mediapipe/selfie_segmentation/selfie_segmentation.tflite"
+
+MODELS = """async ([urls, runs, threads]) => {
+    const { runModels } = await import("/benchmarks/latency.js");
+    return runModels(urls, runs, threads);
+}"""
+STREAM = """async ([frames, width, height, count, options]) => {
+    const { runStream } = await import("/benchmarks/latency.js");
+    const decoded = frames.map((text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
+    return runStream(decoded, width, height, count, options);
+}"""
+
+
+def loaded_bytes() -> dict[str, int]:
+    """Gzipped bytes of what a page loads, by what it is; one build of the runtime."""
+
+    def gzipped(*files: Path) -> int:
+        return sum(len(gzip.compress(file.read_bytes(), 9)) for file in files)
+
+    wasm = WEB / "wasm"
+    runtime = [
+        wasm / f"litert_wasm_threaded_internal.{ending}" for ending in ("js", "wasm")
+    ]  # the largest build
+    return {
+        "LiteRT.js": gzipped(*runtime, wasm / "litert_core.js", wasm / "litert_wasm_utils.js"),
+        "fast weights": gzipped(*(WEB / "weights" / "fast").iterdir()),
+        "modules": gzipped(*(WEB / "src").glob("*.js"), WEB / "index.js", WEB / "original.js"),
+    }
+
+
+def film(width: int, height: int) -> list[NDArray[np.uint8]]:
+    """A portrait that sways before a plain wall, RGBA."""
+    portrait = cv2.imread(str(ROOT / "examples" / "astronaut.jpg"))
+    assert portrait is not None
+    large = cv2.resize(portrait, (height, height))
+    frames = []
+    for number in range(10):
+        left = (width - height) // 2 + round(8 * np.sin(number / 10 * 2 * np.pi))
+        frame = np.full((height, width, 3), (150, 140, 130), np.uint8)
+        frame[:, left : left + height] = large
+        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGBA))
+    return frames  # type: ignore[return-value]
+
+
+def quantiles(times: list[float]) -> str:
+    return " | ".join(f"{np.quantile(times, q):.1f}" for q in (0.05, 0.5, 0.95))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--runs", type=int, default=300)
+    args = parser.parse_args()
+
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    frames = [base64.b64encode(frame.tobytes()).decode() for frame in film(1280, 720)]
+    headers = {"Content-Security-Policy": CSP, **ISOLATED}
+    with serving(headers) as host, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        page: Any = browser.new_page()
+        page.goto(f"{host}/blank")
+        print(f"Chromium {browser.version}, headless.\n")
+        print("| | threads | 5 % | median | 95 % |\n|---|---|---|---|---|")
+        for threads in (1, 2):
+            ours, detector, peer = page.evaluate(MODELS, [[SEGMENTER, DETECTOR, PEER], args.runs, threads])
+            print(f"| fast segmenter, ms | {threads} | {quantiles(ours)} |")
+            print(f"| fast detector, ms | {threads} | {quantiles(detector)} |")
+            print(f"| MediaPipe Selfie, ms | {threads} | {quantiles(peer)} |")
+            ratio = [np.quantile(ours, q) / np.quantile(peer, q) for q in (0.05, 0.5, 0.95)]
+            print(f"| segmenter to Selfie | {threads} | {' | '.join(f'{r:.2f}' for r in ratio)} |")
+        for threads in (1, 2):
+            given = [frames, 1280, 720, args.runs, {"threads": threads}]
+            result = page.evaluate(STREAM, given)
+            assert result["people"] == args.runs
+            # The first frames load and compile.
+            print(f"| 720p frame, call to mask, ms | {threads} | {quantiles(result['whole'][20:])} |")
+            print(f"| 720p frame, in the worker, ms | {threads} | {quantiles(result['stages'][20:])} |")
+        browser.close()
+    sizes = loaded_bytes()
+    print("\n| loaded by a page, gzipped | MB |\n|---|---|")
+    for name, size in {**sizes, "all": sum(sizes.values())}.items():
+        print(f"| {name} | {size / 1e6:.2f} |")
+
+
+if __name__ == "__main__":
+    publish(main, "browser")

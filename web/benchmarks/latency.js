@@ -1,0 +1,34 @@
+/** What `python -m benchmarks.browser` calls. */
+
+import { UpperBodySegmenter } from "../index.js";
+
+/** Milliseconds of each of `runs` runs of each model, run in turn in one worker. */
+export function runModels(urls, runs, threads) {
+  const worker = new Worker(new URL("./models_worker.js", import.meta.url));
+  const wasmPath = new URL("../wasm/", import.meta.url).href;
+  const absolute = urls.map((url) => new URL(url, import.meta.url).href);
+  return new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = (event) => reject(new Error(event.message));
+    worker.postMessage({ wasmPath, urls: absolute, runs, threads });
+  }).finally(() => worker.terminate());
+}
+
+/**
+ * Milliseconds of each frame of a stream, from the call to the mask, and of them in the worker's stages.
+ * @param {Uint8Array[]} frames RGBA, taken in turn
+ */
+export async function runStream(frames, width, height, count, options) {
+  const segmenter = await UpperBodySegmenter.create(options);
+  const [whole, stages] = [[], []];
+  let people = 0;
+  for (let i = 0; i < count; i++) {
+    const started = performance.now();
+    const { milliseconds, persons } = await segmenter.process({ data: frames[i % frames.length], width, height });
+    whole.push(performance.now() - started);
+    stages.push(milliseconds);
+    people += persons.length;
+  }
+  await segmenter.close();
+  return { whole, stages, people };
+}
