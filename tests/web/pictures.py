@@ -61,8 +61,8 @@ def pictures(astronaut: U8) -> dict[str, U8]:
     }
 
 
-def stream(astronaut: U8, frames: int, height: int = 360, width: int = 640) -> list[U8]:
-    """A person who comes in, sways, comes nearer and is gone after a cut, BGR."""
+def stream(astronaut: U8, frames: int, noise: float, height: int = 360, width: int = 640) -> list[U8]:
+    """A person who comes in, sways, comes nearer and is gone after a cut, BGR, with a camera's noise."""
     rng = np.random.default_rng(5)
     person = astronaut[:400, 40:440]
     found = []
@@ -73,5 +73,5 @@ def stream(astronaut: U8, frames: int, height: int = 360, width: int = 640) -> l
             side = height * 3 // 5 + i * height // (4 * frames)
             left = min(-side + 40 * i, width // 3) + round(10 * np.sin(i / 3))
             frame = _placed(person, height, width, side, max(left, 1 - side), height - side)
-        found.append((frame + rng.normal(0, 1.5, frame.shape)).clip(0, 255).astype(np.uint8))
+        found.append((frame + rng.normal(0, noise, frame.shape)).clip(0, 255).astype(np.uint8))
     return found

@@ -77,14 +77,19 @@ def test_stills_are_pythons(page: Any, python: UpperBodySegmenter, astronaut: U8
     assert people >= 20
 
 
-@pytest.mark.parametrize("smoothing", [True, False])
-def test_streams_are_pythons(page: Any, astronaut: U8, smoothing: bool) -> None:
-    options = SegmenterOptions(model="fast", runtime="ai-edge-litert", temporal_smoothing=smoothing)
+@pytest.mark.parametrize(
+    ("smoothing", "refine", "noise"), [(True, False, 1.5), (False, False, 1.5), (True, True, 14)]
+)
+def test_streams_are_pythons(page: Any, astronaut: U8, smoothing: bool, refine: bool, noise: float) -> None:
+    chosen = SegmenterOptions(
+        model="fast", runtime="ai-edge-litert", temporal_smoothing=smoothing, refine=refine
+    )
+    options = {"temporalSmoothing": smoothing, "refine": refine}
     shown = 0
-    with UpperBodySegmenter(options) as python:
-        for number, bgr in enumerate(stream(astronaut, 40)):
+    with UpperBodySegmenter(chosen) as python:
+        for number, bgr in enumerate(stream(astronaut, 40, noise)):
             frame = make_frame(bgr, ImageType.I420)
-            got = in_browser(page, frame, ImageType.I420, {"temporalSmoothing": smoothing}, timestamp=number)
+            got = in_browser(page, frame, ImageType.I420, options, timestamp=number)
             expected = python.process(FrameInput(frame, number, ImageType.I420))
             assert_alike(got["mask"], expected.mask)
             assert_same_persons(got["persons"], expected.persons)

@@ -8,7 +8,7 @@ import constants from "./constants.js";
 import { ImageTooLargeError, InputError } from "./errors.js";
 import { heightOf, roundEven, widthOf } from "./geometry.js";
 import { ImageType, channelsOf, isYuv, nameOf, parseImageType } from "./image_type.js";
-import { crop, resize } from "./resize.js";
+import { areaMeans, crop, resize } from "./resize.js";
 import { Scratch } from "./scratch.js";
 
 const { MAX_SIDE, YUV_TO_BGR, Y_GAIN } = constants.pixel_format;
@@ -109,17 +109,22 @@ export class Frame {
     return { plane, gain: 1, offset: 0 };
   }
 
-  /** A coarse grid of the frame's luma, or of its green; a copy. */
-  samples(gridRows, gridColumns) {
-    const down = Math.max(Math.floor(this.height / gridRows), 1);
-    const across = Math.max(Math.floor(this.width / gridColumns), 1);
+  /**
+   * Means of a coarse grid's cells, of the frame's luma or green, each from a few samples.
+   * @param {number} samples each way, in a cell
+   * @returns {Uint8Array} `rows * columns`
+   */
+  cells(rows, columns, samples) {
+    const down = Math.max(Math.floor(this.height / (rows * samples)), 1);
+    const across = Math.max(Math.floor(this.width / (columns * samples)), 1);
     const plane = this.planes[0];
     const channel = isYuv(this.imageType) ? 0 : 1;
     const found = [];
-    for (let y = down >> 1; y < this.height; y += down)
+    let lines = 0;
+    for (let y = down >> 1; y < this.height; y += down, lines++)
       for (let x = across >> 1; x < this.width; x += across)
         found.push(plane.data[plane.offset + y * plane.stride + x * plane.step + channel]);
-    return Uint8Array.from(found);
+    return Uint8Array.from(areaMeans(found, found.length / lines, lines, columns, rows), roundEven);
   }
 }
 

@@ -118,14 +118,14 @@ export class Pipeline {
       if (!shown[i]) return;
       const { bgr, mask, region, size } = regions[i];
       if (this.#options.temporalSmoothing) track.smoother.smooth(bgr, mask, region, size);
-      parts.push(this.#part(frame, regions[i], i, refine));
+      parts.push(this.#part(frame, regions[i], i, refine, track.smoother.grain));
     });
     return [parts, distinctPersons(stream.tracks.flatMap((track) => track.persons))];
   }
 
   /** What a region adds to the frame's mask; `number` keeps the parts' scratch memory apart. */
-  #part(frame, { region, bgr, mask, size }, number, refine) {
-    const guide = refine ? { bgr, ...frame.readLuma(region, `luma ${number}`) } : null;
+  #part(frame, { region, bgr, mask, size }, number, refine, grain = 0) {
+    const guide = refine ? { bgr, ...frame.readLuma(region, `luma ${number}`), grain } : null;
     return { region, mask, size, guide };
   }
 

@@ -8,7 +8,7 @@ import constants from "./constants.js";
 import { greyLevel } from "./frame.js";
 import { packed, positions, resize } from "./resize.js";
 
-const { HALVED, EPSILON, HAZE } = constants.refine;
+const { HALVED, EPSILON, GRAIN, HAZE } = constants.refine;
 
 /** Pixels of the segmenter's picture beyond which a mask of 0 stays 0. */
 export const REACH = constants.refine.REACH;
@@ -16,12 +16,12 @@ export const REACH = constants.refine.REACH;
 /**
  * Bring a mask to the frame's resolution along the frame's edges.
  * @param {Uint8Array} mask `size * size`
- * @param guide `{bgr, plane, gain, offset}`: `bgr` as the segmenter saw it, `plane` the luma at the frame's
- *   resolution, `gain * luma + offset` being full-range grey
+ * @param guide `{bgr, plane, gain, offset, grain}`: `bgr` as the segmenter saw it, `plane` the luma at the frame's
+ *   resolution, `gain * luma + offset` being full-range grey, `grain` levels of noise beyond a camera's usual
  * @param {Uint8Array} out `width * height`; written to
  */
-export function refine(mask, size, { bgr, plane, gain, offset }, out, width, height) {
-  const fitted = linearFunctions(greyOf(bgr, size), mask, size);
+export function refine(mask, size, { bgr, plane, gain, offset, grain }, out, width, height) {
+  const fitted = linearFunctions(greyOf(bgr, size), mask, size, EPSILON + (GRAIN * grain) ** 2);
   const stretch = 255 / (255 - 2 * HAZE);
   const { slope, constant, side } = fitted;
   for (let i = 0; i < slope.length; i++) {
@@ -45,7 +45,7 @@ function greyOf(bgr, size) {
 }
 
 /** Slope and constant, for each pixel or 2 x 2 of them, of the mask's level as a function of grey. */
-function linearFunctions(grey, mask, size) {
+function linearFunctions(grey, mask, size, epsilon) {
   let side = size;
   if (size >= HALVED) {
     side = size >> 1;
@@ -66,7 +66,7 @@ function linearFunctions(grey, mask, size) {
   for (let i = 0; i < count; i++) {
     const covariance = meanProduct[i] - meanGrey[i] * meanMask[i];
     const variance = meanSquare[i] - meanGrey[i] * meanGrey[i];
-    slope[i] = covariance / (variance + EPSILON);
+    slope[i] = covariance / (variance + epsilon);
     constant[i] = meanMask[i] - slope[i] * meanGrey[i];
   }
   return { slope: means(slope), constant: means(constant), side };

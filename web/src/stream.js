@@ -11,6 +11,11 @@ const {
   EMPTY_CHECK_EVERY,
   FORGIVEN_CHECKS,
   GRID,
+  CELL_SAMPLES,
+  STIR_LEVELS,
+  STIR_NOISE,
+  STIR_CELLS,
+  STIR_CHECKS,
   CUT_LEVELS,
   CUT_SHARE,
   CELLS,
@@ -23,6 +28,10 @@ const {
 } = constants.stream;
 const { MARKED } = constants.acceptance;
 const { MAX_REGIONS } = constants.regions;
+
+function count(values, holds) {
+  return values.reduce((sum, value) => sum + (holds(value) ? 1 : 0), 0);
+}
 
 /** What a mask covers: its box and area in frame pixels, its pieces, and the region's sides it reaches. */
 function extentOf(mask, size, region, frameWidth, frameHeight) {
@@ -94,7 +103,8 @@ export class Stream {
   #key;
   #width;
   #height;
-  #samples;
+  #cells;
+  #stirChecks;
   #age;
   #due;
   #cut;
@@ -109,7 +119,8 @@ export class Stream {
   forget() {
     this.tracks = [];
     this.#key = null;
-    this.#samples = new Uint8Array(0);
+    this.#cells = new Uint8Array(0);
+    this.#stirChecks = STIR_CHECKS;
     this.#age = 0; // frames since the last check
     this.#due = this.#cut = true;
     this.#checked = false;
@@ -124,19 +135,42 @@ export class Stream {
       this.#width = frame.width;
       this.#height = frame.height;
     }
-    const samples = frame.samples(...GRID);
-    if (this.#samples.length === samples.length) {
-      const changed = samples.reduce(
-        (count, level, i) => count + (Math.abs(level - this.#samples[i]) > CUT_LEVELS),
-        0,
-      );
-      this.#cut = changed > CUT_SHARE * samples.length;
+    const cells = frame.cells(...GRID, CELL_SAMPLES);
+    let stirs = false;
+    if (this.#cells.length === cells.length) {
+      const change = cells.map((level, i) => Math.abs(level - this.#cells[i]));
+      this.#cut = count(change, (levels) => levels > CUT_LEVELS) > CUT_SHARE * cells.length;
+      stirs = this.#stirs(change);
     }
-    this.#samples = samples;
+    this.#cells = cells;
     this.#age++;
     const every = this.tracks.length ? CHECK_EVERY : EMPTY_CHECK_EVERY;
-    this.#checked = this.#due || this.#cut || this.#age >= every;
+    this.#checked = this.#due || this.#cut || stirs || this.#age >= every;
     return this.#checked;
+  }
+
+  /** Whether to check since something moves where nobody is followed, by how much the cells changed. */
+  #stirs(change) {
+    const [rows, columns] = GRID;
+    const y = rows / this.#height;
+    const x = columns / this.#width;
+    const noise = change.slice().sort()[change.length >> 1];
+    const least = Math.max(STIR_LEVELS, STIR_NOISE * noise);
+    const moves = change.map((levels) => levels > least);
+    for (const { region } of this.tracks) {
+      // And a cell around it.
+      const bottom = Math.min(Math.trunc(region.y1 * y) + 2, rows);
+      const right = Math.min(Math.trunc(region.x1 * x) + 2, columns);
+      for (let row = Math.max(Math.trunc(region.y0 * y) - 1, 0); row < bottom; row++)
+        moves.fill(0, row * columns + Math.max(Math.trunc(region.x0 * x) - 1, 0), row * columns + right);
+    }
+    if (count(moves, Boolean) < STIR_CELLS) {
+      this.#stirChecks = Math.min(this.#stirChecks + 1, STIR_CHECKS);
+      return false;
+    }
+    if (this.#stirChecks === 0) return false;
+    this.#stirChecks--;
+    return true;
   }
 
   /** Bring the tracks in line with all of the detector's detections in this frame, best first. */

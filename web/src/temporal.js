@@ -9,20 +9,35 @@ import { heightOf, roundEven, sameRegion, widthOf } from "./geometry.js";
 import { packed, resize } from "./resize.js";
 import { Scratch } from "./scratch.js";
 
-const { STEADY, STEADY_GAIN, SETTLED, QUIET, MOVING, QUIET_LEVELS, MOVING_LEVELS, SIDE } = constants.temporal;
+const { STEADY, STEADY_GAIN, GRAIN, LEFT_IN_MEANS, SETTLED } = constants.temporal;
+const { QUIET, MOVING, QUIET_LEVELS, MOVING_LEVELS, SIDE } = constants.temporal;
 
 const scratch = new Scratch();
 
-/** By how many levels the mask has changed: the new one's share, 0-255, were the picture to stay. */
-const CHANGING = Uint8Array.from({ length: 256 }, (_, change) =>
-  change <= SETTLED ? 255 : Math.min(roundEven(STEADY_GAIN * change + 255 * STEADY), 255),
-);
+const changingTables = new Map();
+
+/** By how many levels the mask has changed: the new one's share, 0-255, where the picture stays. */
+function changingTable(noise) {
+  let table = changingTables.get(noise);
+  if (!table) {
+    // Grain changes the mask the more, the stronger it is, but not from one end to the other.
+    const held = Math.min((GRAIN / Math.max(noise, 1)) ** 2, 1);
+    const share = (change) => STEADY_GAIN * change + 255 * STEADY;
+    table = Uint8Array.from({ length: 256 }, (_, change) =>
+      change <= SETTLED
+        ? 255
+        : roundEven(Math.max(held * share(change), (share(255) * (change - 128)) / 127)),
+    );
+    changingTables.set(noise, table);
+  }
+  return table;
+}
 
 const movingTables = new Map();
 
 /** How surely a change of so many levels is more than the camera's noise, 0-255. */
 function movingTable(noise, side) {
-  const key = noise * 65536 + side;
+  const key = `${noise} ${side}`;
   let table = movingTables.get(key);
   if (!table) {
     const share = Math.min(side / SIDE, 1);
@@ -36,14 +51,34 @@ function movingTable(noise, side) {
   return table;
 }
 
+/** Means over the surroundings of each pixel of half the size. */
+function means(bgr, size, name) {
+  const half = size >> 1;
+  const small = resize(packed(bgr, size, size, 3), half, half, new Uint8Array(half * half * 3), [0, 1, 2]);
+  const grey = new Uint8Array(half * half);
+  for (let i = 0, at = 0; i < grey.length; i++, at += 3)
+    grey[i] = greyLevel(small[at], small[at + 1], small[at + 2]);
+  const out = scratch.take(name, half * half);
+  forEachBlurredRow(packed(grey, half, half), (y, row) => out.set(row, y * half));
+  return out;
+}
+
 /** Remembers one region's last picture and mask. */
 export class TemporalSmoother {
+  /** Levels of the last change of the picture that are the camera's. */
+  noise = 0;
   #region = null;
   #bgr = new Uint8Array(0);
   #mask = new Uint8Array(0);
 
   forget() {
+    this.noise = 0;
     this.#region = null;
+  }
+
+  /** Levels of noise beyond a camera's usual; 0 for none. */
+  get grain() {
+    return Math.max(this.noise - GRAIN, 0);
   }
 
   /**
@@ -56,9 +91,10 @@ export class TemporalSmoother {
     if (this.#region !== null && this.#mask.length === mask.length) {
       const fresh = sameRegion(region, this.#region) ? null : this.#move(region, size);
       const share = this.#moving(bgr, size);
+      const changing = changingTable(this.noise);
       const before = this.#mask;
       for (let i = 0; i < mask.length; i++) {
-        const change = CHANGING[Math.abs(mask[i] - before[i])];
+        const change = changing[Math.abs(mask[i] - before[i])];
         let fraction = change > share[i] ? change : share[i];
         if (fresh !== null && fresh[i] > fraction) fraction = fresh[i];
         // Each product rounded, as OpenCV's multiply does.
@@ -100,10 +136,18 @@ export class TemporalSmoother {
     let some = 0;
     for (let y = 0; y < half; y += 2) for (let x = 0; x < half; x += 2, some++) counts[blurred[y * half + x]]++;
     const rank = some >> 2;
-    let noise = 0;
-    for (let seen = counts[0]; seen <= rank; ) seen += counts[++noise];
-    const table = movingTable(noise, size);
+    this.noise = 0;
+    for (let seen = counts[0]; seen <= rank; ) seen += counts[++this.noise];
+    const table = movingTable(this.noise, size);
     for (let i = 0; i < blurred.length; i++) blurred[i] = table[blurred[i]];
+    if (this.noise > GRAIN) {
+      // Strong grain hides movement from a mean of changes, but is itself lost in a change of means.
+      const now = means(bgr, size, "means now");
+      const past = means(before, size, "means before");
+      const ofMeans = movingTable(this.noise * LEFT_IN_MEANS, size);
+      for (let i = 0; i < blurred.length; i++)
+        blurred[i] = Math.max(blurred[i], ofMeans[Math.abs(now[i] - past[i])]);
+    }
     return resize(packed(blurred, half, half), size, size, scratch.take("share", size * size));
   }
 
