@@ -89,7 +89,8 @@ def test_memory_stays_flat_over_frames(compiled: Compile, frame_file: WriteFrame
 @pytest.mark.usefixtures("linux")
 def test_memory_stays_flat_over_handles(compiled: Compile) -> None:
     early, late = map(int, run_program(compiled("handles.c"), 50).split())
-    assert late - early < MAX_GROWTH_KIB
+    # The allocator settles within some hundred handles; one lost handle of the 40 would be a MiB.
+    assert late - early < 4 * MAX_GROWTH_KIB
 
 
 def test_a_forked_child_is_refused(compiled: Compile) -> None:
