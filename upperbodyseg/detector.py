@@ -6,8 +6,8 @@ from pathlib import Path
 
 from upperbodyseg.buffers import Buffers
 from upperbodyseg.clock import Clock
-from upperbodyseg.models.interpreter import Interpreter, choose_runtime
-from upperbodyseg.models.spec import DETECTOR, load_spec, load_weights
+from upperbodyseg.models.interpreter import Interpreter, load_interpreter
+from upperbodyseg.models.spec import DETECTOR
 from upperbodyseg.postprocess.acceptance import Acceptance
 from upperbodyseg.postprocess.detections import MIN_CELL_SCORE, decode_detections
 from upperbodyseg.preprocess.letterbox import letterbox
@@ -45,8 +45,7 @@ class PersonDetector:
             ModelNotFoundError: a file or the runtime is missing.
             ModelFormatError: a file is damaged.
         """
-        spec = load_spec(DETECTOR, choose_runtime(runtime), folder)
-        return cls(Interpreter(spec, load_weights(spec), num_threads=num_threads))
+        return cls(load_interpreter(DETECTOR, folder, runtime, num_threads))
 
     def detect(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections import deque
@@ -12,6 +11,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from upperbodyseg.checks import whole_number
+from upperbodyseg.cpus import available_cpus
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.fork import renew_in_child
@@ -51,7 +51,7 @@ class SegmenterPool:
     Args:
         options: settings of the engines; None for the defaults.
         size: number of engines, 1 to 256; None for as many as there are CPUs that the process may
-            use. Each engine loads its own models.
+            use, by its affinity and its container's quota. Each engine loads its own models.
 
     Raises:
         InputError: a value that can't be used.
@@ -59,7 +59,7 @@ class SegmenterPool:
 
     def __init__(self, options: SegmenterOptions | None = None, size: int | None = None) -> None:
         if size is None:
-            size = min(_available_cpus(), MAX_SIZE)
+            size = min(available_cpus(), MAX_SIZE)
         size = whole_number("size", size, 1, MAX_SIZE, ", or None")
         self._engines = tuple(UpperBodySegmenter(options) for _ in range(size))
         self._initialized = False
@@ -296,9 +296,3 @@ def _as_still(frame: FrameInput) -> FrameInput:
     if isinstance(frame, FrameInput) and not frame.is_still:  # the engine refuses what is no frame
         return replace(frame, is_still=True)
     return frame
-
-
-def _available_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from upperbodyseg.buffers import Buffers
 from upperbodyseg.clock import Clock
 from upperbodyseg.geometry import Region
-from upperbodyseg.models.interpreter import Interpreter, choose_runtime
-from upperbodyseg.models.spec import SEGMENTER, load_spec, load_weights
+from upperbodyseg.models.interpreter import Interpreter, load_interpreter
+from upperbodyseg.models.spec import SEGMENTER
 from upperbodyseg.postprocess.mask import cells_to_pixels, probability_to_mask
 from upperbodyseg.preprocess.exposure import exposed
 from upperbodyseg.preprocess.pixel_format import Frame
@@ -48,8 +48,7 @@ class PersonSegmenter:
     @classmethod
     def load(cls, folder: Path, runtime: str = "auto", num_threads: int = 1) -> PersonSegmenter:
         """The segmenter of a pair; arguments and errors as for :meth:`PersonDetector.load`."""
-        spec = load_spec(SEGMENTER, choose_runtime(runtime), folder)
-        return cls(Interpreter(spec, load_weights(spec), num_threads=num_threads))
+        return cls(load_interpreter(SEGMENTER, folder, runtime, num_threads))
 
     def segment(
         self,

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import upperbodyseg
 from upperbodyseg.cli import c_library, console, demo, evaluate, info, segment, video, webcam
 from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError, VideoError
+from upperbodyseg.models.runtime_log import hide_information
 
 __all__ = ["main"]
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "3 models or runtime failed, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"upperbodyseg {upperbodyseg.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     segment.add_parser(commands)
     video.add_parser(commands)
     webcam.add_parser(commands)
@@ -39,8 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     c_library.add_parser(commands)
     info.add_parser(commands)
     args = parser.parse_args(arguments)
+    if args.command is None:
+        parser.print_help()
+        return 2
     # Of damaged metadata Pillow warns; what matters of it is said as an error of the picture.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    warnings.showwarning = console.show_warning
+    hide_information()
     try:
         code: int = args.run(args)
         sys.stdout.flush()

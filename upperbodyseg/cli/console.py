@@ -7,7 +7,7 @@ import io
 import os
 import sys
 
-__all__ = ["finish", "prepare", "warn"]
+__all__ = ["finish", "prepare", "show_warning", "warn"]
 
 
 def prepare() -> None:
@@ -28,6 +28,11 @@ def warn(text: str) -> None:
     """Say something on standard error."""
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)
+
+
+def show_warning(message: Warning | str, *_where: object, **_more: object) -> None:
+    """A warning without the line of the program that it came from; for :data:`warnings.showwarning`."""
+    warn(f"upperbodyseg: {message}")
 
 
 def finish() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from upperbodyseg.errors import MissingDependencyError
+from pathlib import Path
+
+from upperbodyseg.errors import InputError, MissingDependencyError
 from upperbodyseg.models.spec import MODELS
 
 __all__ = ["serve"]
@@ -22,6 +24,8 @@ def serve(port: int = 8000, model: str = MODELS[0], *, open_browser: bool = True
         ModelError: the weights or the runtime are missing or damaged.
         KeyboardInterrupt: when it was interrupted, after everything was closed.
     """
+    if not (Path(__file__).parent / "static").is_dir():
+        raise InputError(f"the demo can't be served from inside {__file__}: unpack it, or pip install it")
     try:
         from upperbodyseg.demo.server import run  # noqa: PLC0415
     except ImportError as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import webbrowser
@@ -42,9 +43,16 @@ def bind(port: int) -> socket.socket:
     """
     if not 0 <= port <= 65535:
         raise InputError(f"the port must be from 1 to 65535, or 0 for any that is free, got {port}")
+    # Named, for asyncio asks for it: without it, each answer waits for the client's delayed acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((ADDRESS, port))
+        if os.name == "posix":  # elsewhere it would let two servers listen on one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((ADDRESS, port))
+        listener.listen()
+        return listener
     except OSError as exc:
+        listener.close()
         raise InputError(
             f"can't listen on port {port}: {exc.strerror}; choose another with --port, or 0 for any free one"
         ) from exc

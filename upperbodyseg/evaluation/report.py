@@ -219,7 +219,7 @@ def _overlay(bgr: NDArray[np.uint8], mask: NDArray[np.uint8], truth: NDArray[np.
     small, a, t = (cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (bgr, mask, truth))
     share = a.astype(np.float32)[..., None] / 255
     tinted = small * np.float32(0.35) + np.array([20, 110, 20], np.float32)
-    out = (small * share + tinted * (1 - share)).clip(0, 255).astype(np.uint8)
+    out: NDArray[np.uint8] = (small * share + tinted * (1 - share)).clip(0, 255).astype(np.uint8)
     outline, _ = cv2.findContours((t >= 128).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(out, outline, -1, (255, 255, 255), 1)
     return out

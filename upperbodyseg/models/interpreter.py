@@ -7,9 +7,16 @@ that is loaded imports the runtime, this package does not.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import os
+import threading
+import time
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -17,9 +24,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.errors import InferenceError, InputError, ModelFormatError, ModelNotFoundError
-from upperbodyseg.models.spec import ModelSpec
+from upperbodyseg.models.runtime_log import without_information
+from upperbodyseg.models.spec import ModelSpec, load_spec, load_weights
 
-__all__ = ["RUNTIMES", "Interpreter", "available_runtimes", "choose_runtime", "import_runtime"]
+__all__ = [
+    "RUNTIMES",
+    "Interpreter",
+    "available_runtimes",
+    "choose_runtime",
+    "import_runtime",
+    "load_interpreter",
+]
 
 _MODULES = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
@@ -74,13 +89,68 @@ def import_runtime(name: str) -> Any:
     Raises:
         ModelNotFoundError: it can't be imported.
     """
+    if name == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
+        # Its import would fail too, after a page about NumPy on standard error.
+        raise ModelNotFoundError(
+            f"tflite-runtime needs NumPy 1, found {np.__version__}: pip install 'numpy<2', "
+            "or the other runtime with pip install ai-edge-litert"
+        )
     try:
         return importlib.import_module(_MODULES[name])
-    except ImportError as exc:
+    except Exception as exc:  # of a library that is broken or another CPU's, any kind
+        cause = " ".join(str(exc).split()) or type(exc).__name__
         raise ModelNotFoundError(
-            f"{name} is installed but can't be imported ({exc}): reinstall it, or choose "
-            "another with SegmenterOptions(runtime=...)"
+            f"{name} is installed but can't be imported ({cause[:300]}): pip install --force-reinstall {name}"
         ) from exc
+
+
+_told_slow = threading.Event()
+
+
+def load_interpreter(name: str, folder: Path, runtime: str = "auto", num_threads: int = 1) -> Interpreter:
+    """The interpreter of a model, on the file that is fast here.
+
+    Without XNNPACK an int8 file may take over a hundred times as long, and the float16 file a few times.
+    Then there is one warning in the process, a ``RuntimeWarning``, and the faster of the two is taken.
+
+    Args:
+        name: :data:`~upperbodyseg.models.spec.DETECTOR` or :data:`~upperbodyseg.models.spec.SEGMENTER`.
+        folder: of the descriptions and files.
+        runtime: as for :class:`~upperbodyseg.SegmenterOptions`.
+        num_threads: of one inference.
+
+    Raises:
+        ModelNotFoundError: a file or the runtime is missing.
+        ModelFormatError: a file is damaged.
+    """
+    chosen = choose_runtime(runtime)
+    spec = load_spec(name, chosen, folder)
+    interpreter = Interpreter(spec, load_weights(spec), num_threads=num_threads)
+    if interpreter.has_xnnpack:
+        return interpreter
+    if not _told_slow.is_set():
+        _told_slow.set()
+        warnings.warn(_why_slow(chosen), RuntimeWarning, stacklevel=2)
+    if spec.precision != "int8":
+        return interpreter
+    with contextlib.suppress(ModelNotFoundError):  # a folder of one's own may have one file alone
+        other = replace(load_spec(name, "tflite-runtime", folder), runtime=chosen)
+        floats = Interpreter(other, load_weights(other), num_threads=num_threads)
+        # Without XNNPACK, int8 was measured from half of float16's time, with the plain kernels, to 27 times
+        # of it, where the kernels of the CPU can't be found either.
+        if floats.measure() < interpreter.measure():
+            return floats
+    return interpreter
+
+
+def _why_slow(runtime: str) -> str:
+    sources = ("/proc/cpuinfo", "/sys/devices/system/cpu/possible")
+    missing = [path for path in sources if not os.access(path, os.R_OK)] if os.name == "posix" else []
+    why = f"it can't read {' and '.join(missing)}; mount them" if missing else "it doesn't tell why"
+    return (
+        f"{runtime} found no XNNPACK on this machine, so each frame takes several times as long: {why}, "
+        "or see 'Errors and limits' in the documentation"
+    )
 
 
 class Interpreter:
@@ -104,9 +174,10 @@ class Interpreter:
         self.runtime = choose_runtime(spec.runtime)
         module = import_runtime(self.runtime)
         try:
-            # Handing over bytes rather than a path: what runs is what was checked.
-            self._interpreter: Any = module.Interpreter(model_content=content, num_threads=num_threads)
-            self._interpreter.allocate_tensors()
+            with without_information():
+                # Handing over bytes rather than a path: what runs is what was checked.
+                self._interpreter: Any = module.Interpreter(model_content=content, num_threads=num_threads)
+                self._interpreter.allocate_tensors()
             inputs: list[Any] = self._interpreter.get_input_details()
             outputs: list[Any] = self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as exc:
@@ -140,6 +211,21 @@ class Interpreter:
         self._outputs = [(t["index"], t["dtype"], t["quantization"]) for t in outputs]
         if not {dtype for _, dtype, _ in self._outputs} <= {np.float32, np.int8}:
             raise ModelFormatError(f"the model {spec.name} should give float32 or int8")
+
+    @property
+    def has_xnnpack(self) -> bool:
+        """Whether the XNNPACK delegate runs this model; True where the runtime doesn't tell."""
+        # Private, but there in every release of both, and what TensorFlow's own tests ask.
+        details = getattr(self._interpreter, "_get_ops_details", None)
+        if details is None:
+            return True
+        return any(operator["op_name"] == "DELEGATE" for operator in details())
+
+    def measure(self) -> float:
+        """Seconds of one inference, on whatever the input holds."""
+        start = time.perf_counter()
+        self._interpreter.invoke()
+        return time.perf_counter() - start
 
     def run(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the model on one picture.

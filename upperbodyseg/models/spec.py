@@ -77,7 +77,7 @@ def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> Mo
     file = folder / f"{name}.json"
     try:
         fields: dict[str, Any] = json.loads(
-            file.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite
+            _read(file).decode("utf-8"), parse_float=_finite, parse_constant=_finite
         )
         files: dict[str, Any] = fields["files"]
         if runtime not in files:
@@ -149,6 +149,18 @@ def _makes_sense(spec: ModelSpec, name: str) -> bool:
     )
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        loader: Any = getattr(__spec__, "loader", None)
+        if getattr(loader, "archive", None) is None or not path.is_relative_to(WEIGHTS):
+            raise
+        # The package is in a zip: a wheel on PYTHONPATH, a zipapp.
+        content: bytes = loader.get_data(str(path))
+        return content
+
+
 def load_weights(spec: ModelSpec) -> bytes:
     """Read a model file and check its hash.
 
@@ -157,7 +169,7 @@ def load_weights(spec: ModelSpec) -> bytes:
         ModelFormatError: its sha256 is not the spec's.
     """
     try:
-        content = spec.path.read_bytes()
+        content = _read(spec.path)
     except OSError as exc:
         raise ModelNotFoundError(
             f"can't read the model file {spec.path} ({exc.strerror}): "
