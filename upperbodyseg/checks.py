@@ -109,6 +109,7 @@ def result_array(
 
 def _may_overlap(one: NDArray[Any], other: NDArray[Any]) -> bool:
     try:
-        return np.shares_memory(one, other, max_work=10_000)
+        most: Any = 10_000  # NumPy's types know only its two special values
+        return np.shares_memory(one, other, max_work=most)
     except RuntimeError:  # too hard to tell
         return True

@@ -286,7 +286,7 @@ def _carry_colours(image: Plane, mask: Plane) -> _Colours:
 
 def _fill(colour: Plane, weight: Plane) -> Plane:
     """Carry colours from where the weight is 1 to where it is 0: push-pull (Gortler et al. 1996)."""
-    level = cv2.merge([colour, np.ones_like(weight)])
+    level: Any = cv2.merge([colour, np.ones_like(weight)])
     level = cv2.multiply(level, cv2.merge([weight] * 4))
     levels = [level]
     while max(level.shape[:2]) > 1:
@@ -300,7 +300,8 @@ def _fill(colour: Plane, weight: Plane) -> Plane:
     for level in reversed(levels[:-1]):
         above = cv2.resize(filled, level.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         filled = level + cv2.multiply(above, cv2.merge([1 - level[..., 3]] * 4))
-    return cv2.cvtColor(filled, cv2.COLOR_BGRA2BGR)
+    bgr: Plane = cv2.cvtColor(filled, cv2.COLOR_BGRA2BGR)
+    return bgr
 
 
 def _without_person(

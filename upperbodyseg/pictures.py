@@ -368,12 +368,12 @@ def decode_labels(content: bytes, limits: PictureLimits | None = None) -> NDArra
         raise PictureError(f"should have 8 bits a pixel, it has the mode {image.mode}")
     if image.mode in ("L", "P"):
         return np.array(image)
-    planes = np.asarray(image.convert("L" if image.mode in ("1", "LA") else "RGB"))
+    planes: Any = np.asarray(image.convert("L" if image.mode in ("1", "LA") else "RGB"))
     if planes.ndim == 2:
-        return planes.copy()
+        return np.array(planes, np.uint8)
     if (planes != planes[..., :1]).any():
         raise PictureError("is a colour picture; a grey or palette PNG is needed")
-    return np.ascontiguousarray(planes[..., 0])
+    return np.array(planes[..., 0], np.uint8)
 
 
 def encode_picture(picture: NDArray[np.uint8], suffix: str = ".png", *, quality: int = 90) -> bytes:

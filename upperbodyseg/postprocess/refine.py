@@ -8,7 +8,7 @@ the mask is flat the function is a constant, so only edges change.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -98,6 +98,8 @@ def _linear_functions(
     mean_grey, mean_mask = mean(grey), mean(mask)
     covariance = mean(cv2.multiply(grey, mask, dtype=cv2.CV_16U)) - mean_grey * mean_mask  # type: ignore[arg-type]
     variance = cv2.sqrBoxFilter(grey, cv2.CV_32F, size) - mean_grey * mean_grey
-    slope = covariance / (variance + np.float32(epsilon))
-    constant = mean_mask - slope * mean_grey
-    return cv2.blur(slope, size), cv2.blur(constant, size)
+    slope: Any = covariance / (variance + np.float32(epsilon))
+    constant: Any = mean_mask - slope * mean_grey
+    blurred: Any = cv2.blur(slope, size), cv2.blur(constant, size)
+    means: tuple[NDArray[np.float32], NDArray[np.float32]] = blurred
+    return means
