@@ -358,8 +358,8 @@ MASK: U8 = np.zeros((6, 8), np.uint8)
 @pytest.mark.parametrize(
     ("image", "mask", "message"),
     [
-        ([[1, 2, 3]], MASK, "image must be a numpy array"),
-        (None, MASK, "got NoneType"),
+        ([[1, 2, 3]], MASK, "expected an image as a path.*got list"),
+        (None, MASK, "expected an image, got None: cv2.imread"),
         (GOOD[..., 0], MASK, "GRAY2BGR"),
         (np.zeros((6, 8, 4), np.uint8), MASK, r"3 channels, got 4.*image\[..., :3\]"),
         (np.zeros((6, 8, 1), np.uint8), MASK, r"\(6, 8, 1\)"),

@@ -130,7 +130,7 @@ ALLOWED = {
     "geometry": {"buffers"},
     "c_structs": BASE,
     "metrics": {"errors", "metrics"},
-    "effects": {"checks", "engine", "errors", "image_source"},
+    "effects": {"checks", "engine", "errors", "image_source", "pictures"},
     "files": set(),
     "picture_bytes": set(),
     "picture_pixels": set(),

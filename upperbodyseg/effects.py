@@ -1,11 +1,11 @@
 """What is done with a mask: another background, a blurred one, portrait blur, a cut-out.
 
-Arrays in, arrays out::
+Arrays or files in, arrays out::
 
-    from upperbodyseg import segment
     from upperbodyseg.effects import blur_background
 
-    shown = blur_background(image, segment(image))
+    shown = blur_background("photo.jpg")
+    shown = blur_background(image, mask)  # a mask that is there already
 
 All of them take an image ``(H, W, 3)`` uint8, BGR or RGB (the channels are treated alike), and its mask
 ``(H, W)`` uint8 as :func:`upperbodyseg.segment` gives it. What is given is never written to; any strides
@@ -30,7 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg import checks
+from upperbodyseg.engine import segment
 from upperbodyseg.errors import InputError
+from upperbodyseg.image_source import ImageSource, open_image
+from upperbodyseg.pictures import flatten
 
 __all__ = ["blur_background", "cover", "cut_out", "portrait_blur", "replace_background"]
 
@@ -85,8 +88,8 @@ linear light, dark colours for what they are; one gain for all channels keeps th
 
 
 def replace_background(
-    image: U8,
-    mask: U8,
+    image: ImageSource,
+    mask: U8 | None,
     background: Sequence[float] | NDArray[Any],
     *,
     light_wrap: float = 0.0,
@@ -95,8 +98,8 @@ def replace_background(
     """Put the person before another background.
 
     Args:
-        image: ``(H, W, 3)`` uint8.
-        mask: ``(H, W)`` uint8, 255 person, 0 background.
+        image: ``(H, W, 3)`` uint8; or whatever :func:`upperbodyseg.segment` takes, read as BGR.
+        mask: ``(H, W)`` uint8, 255 person, 0 background; None: that of :func:`upperbodyseg.segment`.
         background: a colour, three numbers 0-255 in the image's channel order; or a picture or video frame
             ``(h, w, 3)`` uint8, which is scaled to cover the frame and cropped in the middle (with
             :func:`cover` beforehand this is done once for all frames).
@@ -110,7 +113,7 @@ def replace_background(
     Raises:
         InputError: something given can't be used (see the message).
     """
-    _check_image_and_mask(image, mask)
+    image, mask = _open(image, mask, opaque=True)
     light = checks.number("light_wrap", light_wrap, 1.0)
     if isinstance(background, np.ndarray) and background.ndim != 1:
         _check_picture("background", background)
@@ -129,7 +132,9 @@ def replace_background(
     return _hand_over(target, out)
 
 
-def blur_background(image: U8, mask: U8, sigma: float | None = None, *, out: U8 | None = None) -> U8:
+def blur_background(
+    image: ImageSource, mask: U8 | None = None, sigma: float | None = None, *, out: U8 | None = None
+) -> U8:
     """Blur what is behind the person, with a Gaussian.
 
     The background is blurred as if the person weren't there, so that no bright or coloured rim of the person
@@ -137,8 +142,8 @@ def blur_background(image: U8, mask: U8, sigma: float | None = None, *, out: U8 
     5 pixels takes two to three times as long.
 
     Args:
-        image: ``(H, W, 3)`` uint8.
-        mask: ``(H, W)`` uint8, 255 person, 0 background.
+        image: ``(H, W, 3)`` uint8; or whatever :func:`upperbodyseg.segment` takes, read as BGR.
+        mask: ``(H, W)`` uint8, 255 person, 0 background; None: that of :func:`upperbodyseg.segment`.
         sigma: standard deviation of the blur in pixels of the frame, 0-1000; 0 gives the image back. None is
             a thirtieth of the frame's height, 24 pixels at 720 rows.
         out: as for :func:`replace_background`.
@@ -149,7 +154,7 @@ def blur_background(image: U8, mask: U8, sigma: float | None = None, *, out: U8 
     Raises:
         InputError: something given can't be used (see the message).
     """
-    _check_image_and_mask(image, mask)
+    image, mask = _open(image, mask, opaque=True)
     height, width = mask.shape
     pixels = height * DEFAULT_SIGMA_SHARE if sigma is None else checks.number("sigma", sigma, MAX_BLUR_SIGMA)
     target = _check_out(out, image.shape, image=image, mask=mask)
@@ -167,7 +172,9 @@ def blur_background(image: U8, mask: U8, sigma: float | None = None, *, out: U8 
     return _hand_over(target, out)
 
 
-def portrait_blur(image: U8, mask: U8, strength: float = 0.5, *, out: U8 | None = None) -> U8:
+def portrait_blur(
+    image: ImageSource, mask: U8 | None = None, strength: float = 0.5, *, out: U8 | None = None
+) -> U8:
     """Blur what is behind the person as a wide-open lens does.
 
     Points of light become discs: the kernel is a disc, and light is added up in approximately linear values,
@@ -176,8 +183,9 @@ def portrait_blur(image: U8, mask: U8, strength: float = 0.5, *, out: U8 | None 
     longest at strengths below 0.2.
 
     Args:
-        image: ``(H, W, 3)`` uint8, sRGB as cameras and photos have it.
-        mask: ``(H, W)`` uint8, 255 person, 0 background.
+        image: ``(H, W, 3)`` uint8, sRGB as cameras and photos have it; or whatever
+            :func:`upperbodyseg.segment` takes, read as BGR.
+        mask: ``(H, W)`` uint8, 255 person, 0 background; None: that of :func:`upperbodyseg.segment`.
         strength: 0-1: the disc's radius, from nothing to 6 % of the frame's height.
         out: as for :func:`replace_background`.
 
@@ -187,7 +195,7 @@ def portrait_blur(image: U8, mask: U8, strength: float = 0.5, *, out: U8 | None 
     Raises:
         InputError: something given can't be used (see the message).
     """
-    _check_image_and_mask(image, mask)
+    image, mask = _open(image, mask, opaque=True)
     height, width = mask.shape
     radius = height * LARGEST_DISC_SHARE * checks.number("strength", strength, 1.0)
     target = _check_out(out, image.shape, image=image, mask=mask)
@@ -203,12 +211,12 @@ def portrait_blur(image: U8, mask: U8, strength: float = 0.5, *, out: U8 | None 
     return _hand_over(target, out)
 
 
-def cut_out(image: U8, mask: U8, *, quick: bool = False) -> U8:
+def cut_out(image: ImageSource, mask: U8 | None = None, *, quick: bool = False) -> U8:
     """The person alone, with the mask as alpha.
 
     Args:
-        image: ``(H, W, 3)`` uint8.
-        mask: ``(H, W)`` uint8, 255 person, 0 background.
+        image: ``(H, W, 3)`` uint8; or whatever :func:`upperbodyseg.segment` takes, read as BGR.
+        mask: ``(H, W)`` uint8, 255 person, 0 background; None: that of :func:`upperbodyseg.segment`.
         quick: take a sixth of the time, as for videos: soft edges keep a little more of the person's carried
             colours.
 
@@ -221,7 +229,7 @@ def cut_out(image: U8, mask: U8, *, quick: bool = False) -> U8:
     Raises:
         InputError: something given can't be used (see the message).
     """
-    _check_image_and_mask(image, mask)
+    image, mask = _open(image, mask, opaque=False)
     image, mask = _readable(image), _readable(mask)
     colours = _carry_colours(image, mask)
     if quick:  # laid over their own colours, which soft pixels then show
@@ -503,6 +511,17 @@ def _check_picture(name: str, picture: U8) -> None:
         raise InputError(f"{name} must be of dtype uint8 (0-255), got {picture.dtype}: scale and convert it")
     if not all(1 <= side <= MAX_SIDE for side in picture.shape[:2]):
         raise InputError(f"{name} must have 1 to {MAX_SIDE} rows and columns, got {picture.shape[:2]}")
+
+
+def _open(image: ImageSource, mask: U8 | None, *, opaque: bool) -> tuple[U8, U8]:
+    """The image and its mask as arrays that fit; where it is transparent, white if it has to be opaque."""
+    if mask is None or not isinstance(image, np.ndarray):
+        picture = open_image(image)
+        if mask is None:
+            mask = picture.without_transparent(segment(picture.bgr))
+        image = flatten(picture) if opaque else picture.bgr
+    _check_image_and_mask(image, mask)
+    return image, mask
 
 
 def _check_image_and_mask(image: U8, mask: U8) -> None:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.fork import renew_in_child
 from upperbodyseg.image_buffer import ImageType
+from upperbodyseg.image_source import ImageSource, grey_as_bgr, is_array, open_image
+from upperbodyseg.models.spec import MODELS
 from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.pipeline import Pipeline
 from upperbodyseg.postprocess.mask import check_blur_sigma
@@ -156,11 +158,11 @@ class UpperBodySegmenter:
             return self._pipeline.run(frame, sigma, out)
 
 
-class _SharedEngine:
-    """The engine of :func:`segment`, made when it is first needed."""
+class _SharedEngines:
+    """The engines of :func:`segment`, one a model, made when it is first needed."""
 
     def __init__(self) -> None:
-        self._engine: UpperBodySegmenter | None = None
+        self._engines: dict[str, UpperBodySegmenter] = {}
         self._lock = threading.Lock()
         renew_in_child(self)
 
@@ -168,30 +170,32 @@ class _SharedEngine:
         """In a forked child: the parent's lock may be held for ever."""
         self._lock = threading.Lock()
 
-    def get(self) -> UpperBodySegmenter:
-        """The engine, initialized."""
+    def get(self, model: str) -> UpperBodySegmenter:
+        """The engine of a model, initialized."""
         with self._lock:
-            if self._engine is None:
-                engine = UpperBodySegmenter()
+            if model not in self._engines:
+                engine = UpperBodySegmenter(SegmenterOptions(model=model))
                 engine.initialize()
-                self._engine = engine
-            return self._engine
+                self._engines[model] = engine
+            return self._engines[model]
 
     def close(self) -> None:
-        """Let go of the engine, after the frame in progress."""
+        """Let go of the engines, after the frames in progress."""
         with self._lock:
-            engine, self._engine = self._engine, None
-        if engine is not None:
+            engines, self._engines = self._engines, {}
+        for engine in engines.values():
             engine.close()
 
 
-_shared = _SharedEngine()
+_shared = _SharedEngines()
 
 
 def segment(
-    image: NDArray[np.uint8],
+    image: ImageSource,
     image_type: ImageType = ImageType.BGR_888,
     blur_sigma: float = DEFAULT_BLUR_SIGMA,
+    *,
+    model: str = MODELS[0],
 ) -> NDArray[np.uint8]:
     """The mask of the people in one picture.
 
@@ -199,30 +203,40 @@ def segment(
     for each other. For settings, streams and details use :class:`UpperBodySegmenter`.
 
     Args:
-        image: uint8; BGR_888 and RGB_888 ``(H, W, 3)``, RGBA_8888 and BGRA_8888 ``(H, W, 4)``,
-            the 4:2:0 layouts ``(H + ceil(H / 2), step)``. Any strides.
-        image_type: how ``image`` is laid out.
+        image: a path; the bytes of a picture file; a binary file; a ``PIL.Image.Image``; or a uint8 array:
+            BGR ``(H, W, 3)`` as ``cv2.imread`` gives it, grey ``(H, W)``, or another layout, which
+            ``image_type`` names. What is transparent in a picture is 0 in its mask.
+        image_type: how an array is laid out: RGB_888 ``(H, W, 3)``, RGBA_8888 and BGRA_8888 ``(H, W, 4)``,
+            the 4:2:0 layouts ``(H + ceil(H / 2), step)``. Any strides. The others know their own layout.
         blur_sigma: see :meth:`UpperBodySegmenter.process`.
+        model: "accurate" or "fast".
 
     Returns:
         ``(H, W)`` uint8: 255 person, 0 background, 1-254 soft edge.
 
     Raises:
-        InputError: ``image`` or ``blur_sigma`` can't be used (see the message).
+        InputError: ``image``, ``blur_sigma`` or ``model`` can't be used (see the message).
         ModelError: the weights or the runtime are missing or damaged.
     """
     image_type = ImageType.parse(image_type)
-    if isinstance(image, np.ndarray) and image.ndim in (2, 3) and image.size:
+    picture = None
+    if not is_array(image):
+        picture = open_image(image, SegmenterOptions.max_pixels)
+        image, image_type = picture.bgr, ImageType.BGR_888
+    if image.ndim in (2, 3) and image.size:
         rows, width = image.shape[:2]
         # Before a copy is made: strides of 0 make any array look enormous.
         check_size(rows * 2 // 3 if image_type.is_yuv else rows, width, SegmenterOptions.max_pixels)
+        if image_type is ImageType.BGR_888:
+            image = grey_as_bgr(image)
         if not _is_viewable(image, image_type):
             image = np.ascontiguousarray(image)
     frame = FrameInput.from_array(image, image_type, is_still=True)
     while True:
-        engine = _shared.get()
+        engine = _shared.get(model)
         try:
-            return engine.process(frame, blur_sigma).mask
+            mask = engine.process(frame, blur_sigma).mask
+            return mask if picture is None else picture.without_transparent(mask)
         except EngineStateError:
             if engine.is_initialized:  # else another thread has closed it meanwhile
                 raise

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.image_buffer import ImageBuffer, ImageType
+from upperbodyseg.image_source import ImageSource, is_array, open_image
 from upperbodyseg.planes import join_planes
 
 __all__ = ["DetectedPerson", "FrameInput", "SegmentationOutput"]
@@ -31,6 +32,31 @@ class FrameInput:
     timestamp: int = 0
     image_type: ImageType = ImageType.BGRA_8888
     is_still: bool = False
+
+    @classmethod
+    def from_image(
+        cls,
+        image: ImageSource,
+        image_type: ImageType = ImageType.BGR_888,
+        *,
+        timestamp: int = 0,
+        is_still: bool = True,
+    ) -> FrameInput:
+        """A frame from whatever holds a picture.
+
+        Args:
+            image: a path, the bytes of a file, a binary file, a ``PIL.Image.Image``, or an array: of
+                ``image_type``, or grey ``(H, W)``. What is transparent in it counts as opaque.
+            image_type: of an array, as for :meth:`from_array`; the others know their own.
+            timestamp, is_still: as for the class.
+
+        Raises:
+            InputError: the image can't be read, or an array can't be viewed in that layout.
+        """
+        kind = ImageType.parse(image_type)
+        if is_array(image) and (kind is not ImageType.BGR_888 or (image.ndim == 3 and image.shape[2] != 1)):
+            return cls.from_array(image, kind, timestamp=timestamp, is_still=is_still)
+        return cls.from_array(open_image(image).bgr, timestamp=timestamp, is_still=is_still)
 
     @classmethod
     def from_array(

@@ -53,7 +53,8 @@ class TemporalSmoother:
         """Start anew: the next mask comes back as it is."""
         self.noise = 0
         self._region: Region | None = None
-        self._bgr = self._mask = np.zeros(0, np.uint8)
+        self._mask: NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
+        self._bgr: NDArray[np.uint8] = np.zeros((0, 0, 3), np.uint8)
 
     @property
     def grain(self) -> float:
