@@ -135,7 +135,8 @@ ALLOWED = {
     "picture_bytes": set(),
     "picture_pixels": set(),
     "pictures": {"checks", "errors", "picture_bytes", "picture_pixels"},
-    "backgrounds": {"effects", "errors", "pictures"},
+    "crop": set(),
+    "backgrounds": {"checks", "effects", "errors", "pictures"},
     "preprocess": BASE | {"likely_layout", "preprocess"},
     "postprocess": BASE | {"postprocess"},
     "models": BASE | {"models", "postprocess"},
@@ -155,7 +156,7 @@ ALLOWED = {
     "webcam": BASE | ENGINE | {"video"},
     "cli": BASE
     | ENGINE
-    | {"backgrounds", "c_library", "cli", "demo", "effects", "evaluation", "files", "models"}
+    | {"backgrounds", "c_library", "cli", "cpus", "crop", "demo", "effects", "evaluation", "files", "models"}
     | {"pictures", "postprocess", "video", "webcam", "__version__"},
     "__main__": {"cli"},
     "__init__": {"engine", "options", "errors", "image_buffer", "types"},

@@ -19,7 +19,6 @@ from upperbodyseg.cli import main
 from upperbodyseg.effects import blur_background, cut_out, replace_background
 from upperbodyseg.errors import InputError
 from upperbodyseg.models.interpreter import choose_runtime
-from upperbodyseg.pictures import Picture, PictureLimits
 
 ROOT = Path(__file__).parents[2]
 U8 = NDArray[np.uint8]
@@ -93,7 +92,7 @@ def test_colours_are_read_as_on_the_web(tmp_path: Path) -> None:
     assert parse_background("blur") == "blur"
 
 
-@pytest.mark.parametrize("text", ["", "#12345", "green", "nowhere.jpg", "a\0b", "."])
+@pytest.mark.parametrize("text", ["", "#12345", "greenish", "nowhere.jpg", "a\0b", "."])
 def test_other_backgrounds_are_refused(text: str, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="background"):
         parse_background(text)
@@ -181,9 +180,9 @@ def test_an_output_that_can_not_be_written_is_listed(
     [
         (["nowhere.jpg"], "there is no nowhere.jpg"),
         (["PHOTO", "-o", "mask.jpg"], ".png"),
-        (["PHOTO", "--blur-sigma", "-1"], "blur_sigma"),
-        (["PHOTO", "--blur-sigma", "nan"], "blur_sigma"),
-        (["PHOTO", "--threads", "0"], "num_threads"),
+        (["PHOTO", "--blur-sigma", "-1"], "--blur-sigma must"),
+        (["PHOTO", "--blur-sigma", "nan"], "--blur-sigma must"),
+        (["PHOTO", "--threads", "0"], "--threads must"),
         (["PHOTO", "-o", "PHOTO"], "choose another output"),
         (["PHOTO", "-o", "ROOM", "--background", "ROOM"], "choose another output"),
         (["FOLDER", "-o", "PHOTO"], "is a file"),
@@ -191,7 +190,7 @@ def test_an_output_that_can_not_be_written_is_listed(
         (["FOLDER", "-o", "FOLDER"], "can't go into"),
         (["PHOTO", "-o", "LINK"], "choose another output"),
         (["x" * 400 + ".png"], "File name too long"),
-        (["PHOTO", "--max-pixels", "0"], "max_pixels"),
+        (["PHOTO", "--max-pixels", "0"], "--max-pixels must"),
     ],
 )
 def test_wrong_arguments_are_exit_code_2_and_change_nothing(
@@ -218,9 +217,7 @@ def test_wrong_arguments_are_exit_code_2_and_change_nothing(
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["unknown"],
-        ["segment"],
         ["segment", "x", "--cutout", "--overlay"],
         ["segment", "x", "--cutout", "--background", "blur"],
         ["segment", "x", "--blur-sigma", "soft"],
@@ -230,6 +227,14 @@ def test_what_can_not_be_parsed_is_exit_code_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["segment"]])
+def test_without_arguments_the_help_is_printed(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().out.startswith("usage: upperbodyseg")
 
 
 def test_a_missing_runtime_is_exit_code_3(
@@ -243,17 +248,17 @@ def test_a_missing_runtime_is_exit_code_3(
 def test_an_interruption_keeps_what_is_done(
     photo: Path, tmp_path: Path, webcam: U8, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import upperbodyseg.cli.segment as command
+    import upperbodyseg.cli.picture_workshop as command
 
     cv2.imwrite(str(photo.parent / "zebra.png"), webcam)
-    original = command.read_picture
+    original = command.read_file
 
-    def interrupted(path: Path, limits: PictureLimits) -> Picture:
+    def interrupted(path: Path, max_bytes: int) -> bytes:
         if path.name == "zebra.png":
             raise KeyboardInterrupt
-        return original(path, limits)
+        return original(path, max_bytes)
 
-    monkeypatch.setattr(command, "read_picture", interrupted)
+    monkeypatch.setattr(command, "read_file", interrupted)
     out = tmp_path / "out"
     assert main(["segment", str(photo.parent), "-o", str(out)]) == 130
     assert [p.name for p in out.iterdir()] == ["photo.png"]

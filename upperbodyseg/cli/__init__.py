@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 
 import upperbodyseg
-from upperbodyseg.cli import c_library, console, demo, evaluate, info, segment, video, webcam
+from upperbodyseg.cli import c_library, completion, console, demo, evaluate, info, segment, video, webcam
 from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError, VideoError
 from upperbodyseg.models.runtime_log import hide_information
 
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_parser(commands)
     c_library.add_parser(commands)
     info.add_parser(commands)
+    completion.add_parser(commands, parser)
     args = parser.parse_args(arguments)
     if args.command is None:
         parser.print_help()

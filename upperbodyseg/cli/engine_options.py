@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+from collections.abc import Iterator
 
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions
+from upperbodyseg.errors import InputError
 from upperbodyseg.models.interpreter import RUNTIMES
 from upperbodyseg.models.spec import MODELS
 
-__all__ = ["add_blur_sigma", "add_engine_options", "engine_options"]
+__all__ = ["add_blur_sigma", "add_engine_options", "engine_options", "said_as_options"]
 
 
 def add_engine_options(
@@ -20,7 +23,7 @@ def add_engine_options(
         "--model",
         choices=MODELS,
         default=MODELS[0],
-        help="'fast' takes a third to half of the time and cuts more roughly (default: %(default)s)",
+        help="'fast' takes about a third of the time and cuts more roughly (default: %(default)s)",
     )
     parser.add_argument(
         "--threads", type=int, default=1, metavar="N", help="threads of one inference (default: %(default)s)"
@@ -49,13 +52,31 @@ def engine_options(args: argparse.Namespace) -> SegmenterOptions:
     Raises:
         InputError: a value out of its range.
     """
-    return SegmenterOptions(
-        model=args.model,
-        num_threads=args.threads,
-        runtime=args.runtime,
-        max_pixels=getattr(args, "max_pixels", SegmenterOptions.max_pixels),
-        test_time_augmentation=getattr(args, "test_time_augmentation", False),
-    )
+    with said_as_options(num_threads="threads"):
+        return SegmenterOptions(
+            model=args.model,
+            num_threads=args.threads,
+            runtime=args.runtime,
+            max_pixels=getattr(args, "max_pixels", SegmenterOptions.max_pixels),
+            test_time_augmentation=getattr(args, "test_time_augmentation", False),
+        )
+
+
+@contextlib.contextmanager
+def said_as_options(**names: str) -> Iterator[None]:
+    """Let errors name the option that was given, not the argument it became.
+
+    Args:
+        names: of arguments whose option has another name, without its dashes.
+    """
+    try:
+        yield
+    except InputError as exc:
+        argument, space, rest = str(exc).partition(" ")
+        if not argument.isidentifier() or not space:
+            raise
+        option = names.get(argument, argument).replace("_", "-")
+        raise InputError(f"--{option} {rest}") from exc
 
 
 def add_blur_sigma(parser: argparse.ArgumentParser) -> None:

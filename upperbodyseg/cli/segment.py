@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
-import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import json
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.backgrounds import compose, parse_background
+from upperbodyseg.backgrounds import before_background, compose, parse_background
+from upperbodyseg.checks import number, whole_number
 from upperbodyseg.cli import console
-from upperbodyseg.cli.engine_options import add_blur_sigma, add_engine_options, engine_options
+from upperbodyseg.cli.engine_options import (
+    add_blur_sigma,
+    add_engine_options,
+    engine_options,
+    said_as_options,
+)
+from upperbodyseg.cli.picture_jobs import STREAM, Job, plan
+from upperbodyseg.cli.picture_workshop import Render, Result, Settings, Workshop
 from upperbodyseg.cli.progress import ProgressBar
+from upperbodyseg.cli.raw_frames import RawFormat, segment_raw
+from upperbodyseg.cpus import available_cpus
 from upperbodyseg.effects import cut_out
 from upperbodyseg.engine import UpperBodySegmenter
 from upperbodyseg.errors import InputError
-from upperbodyseg.files import reason, write_file
+from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.pictures import (
-    SUFFIXES,
     Picture,
-    PictureError,
     PictureLimits,
-    encode_picture,
     flatten,
     lift_pillows_limit,
-    list_pictures,
-    read_picture,
 )
 from upperbodyseg.postprocess.mask import check_blur_sigma
-from upperbodyseg.types import FrameInput
+from upperbodyseg.types import SegmentationOutput
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -44,28 +49,35 @@ __all__ = ["add_parser"]
 
 OVERLAY_COLOUR = (80, 200, 60)  # BGR
 
+_MAX_JOBS = 256
 _NAMED = 10  # of the files that are passed over
 
-_Render: TypeAlias = Callable[[Picture, NDArray[np.uint8]], NDArray[np.uint8]]
+_OPAQUE = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the ``segment`` command."""
     parser = commands.add_parser(
         "segment",
-        help="cut the people out of a photo or a folder of photos",
-        description="Write the mask of the people in a photo (255 person, 0 background), or in every "
-        "photo of a folder, as PNG of the photo's size. What is transparent in a photo stays so in masks "
-        "and cut-outs; before a background it shows the background, blurred or in an overlay white.",
+        help="cut the people out of photos",
+        description="Write the mask of the people in each photo (255 person, 0 background), of the photo's "
+        "size. What is transparent in a photo stays so in masks and cut-outs; before a background it shows "
+        "the background, blurred or in an overlay white.",
     )
-    parser.add_argument("photo", type=Path, metavar="PHOTO", help="a picture file, or a folder of them")
+    parser.add_argument(
+        "photos",
+        nargs="*",
+        metavar="PHOTO",
+        help="picture files, folders of them, or patterns such as 'in/*.jpg'; - is standard input",
+    )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="OUT",
-        help="the PNG to write (for a folder: the folder to write into); "
-        "default: PHOTO's name with _mask, _cutout, _overlay or _background, in the current folder",
+        help="of one photo the file to write, of several the folder; - is standard output; default: PHOTO's "
+        "name with _mask, _cutout, _overlay or _background, in the current folder. Masks and cut-outs are "
+        "PNG; the others may be .jpg or .webp too",
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
@@ -84,9 +96,53 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     kind.add_argument(
         "--background",
-        metavar="COLOUR|PICTURE|blur",
-        help="write the people before another background instead of the mask: a colour such as '#00ff00' "
-        "(quoted, for the shell), a picture file, or their own background blurred",
+        metavar="COLOUR|PICTURE|blur|portrait",
+        help="write the people before another background instead of the mask: a colour such as green or "
+        "'#00ff00' (quoted, for the shell), a picture file, or their own background blurred; portrait blurs "
+        "as a wide-open lens does",
+    )
+    parser.add_argument(
+        "--blur-strength",
+        type=float,
+        metavar="0..1",
+        help="of --background blur and portrait (default: 0.5)",
+    )
+    parser.add_argument("--crop", action="store_true", help="crop the result to the people")
+    parser.add_argument(
+        "--crop-margin",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="kept round the people by --crop, as a share of their larger side (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--crop-aspect", metavar="W:H", help="width and height of what --crop keeps, such as 1:1 or 3:4"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("png", "jpg", "webp"),
+        help="of results whose names are made here (default: png)",
+    )
+    parser.add_argument("--recursive", action="store_true", help="take the pictures of subfolders too")
+    parser.add_argument("--skip-existing", action="store_true", help="leave results alone that are there")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="pictures at a time (default: one for each CPU); each has models of its own",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print a line of JSON for each picture: input, output, persons, boxes, scores, milliseconds, "
+        "error; on standard error where results go to standard output",
+    )
+    parser.add_argument(
+        "--raw",
+        metavar="WxH:LAYOUT",
+        help="read frames without header from PHOTO, such as 1280x720:bgr24, and write such frames: masks "
+        "gray, cut-outs bgra, the others bgr24; - to - by default; layouts: bgr24, rgb24, bgra, rgba, nv12, "
+        "nv21, yuv420p",
     )
     add_blur_sigma(parser)
     add_engine_options(parser, max_pixels=True, stills=True)
@@ -98,53 +154,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
             metavar=unit,
             help=f"refuse picture files that are {what} (default: %(default)s)",
         )
-    parser.set_defaults(run=_run, kind="mask")
-
-
-class _Jobs(NamedTuple):
-    """Which picture goes into which file, and the other files of the folder."""
-
-    pairs: list[tuple[Path, Path]]
-    others: list[Path]
-
-
-def _jobs(photo: Path, output: Path | None, kind: str, background: Path | None = None) -> _Jobs:
-    """No two pictures go into one file, and none into a picture that is read."""
-    if not photo.exists():
-        if photo.is_symlink():
-            raise InputError(f"{photo} is a link that leads nowhere")
-        raise InputError(f"there is no {photo}")
-    if photo.is_dir():
-        jobs = _folder_jobs(photo, output or Path(f"{Path(os.path.realpath(photo)).name}_{kind}"))
-    else:
-        target = output or Path(f"{photo.stem}_{kind}.png")
-        if target.is_dir():
-            target = target / f"{photo.stem}.png"
-        if target.suffix.lower() != ".png":
-            raise InputError(f"the output is a PNG: its name must end in .png, got {target}")
-        jobs = _Jobs([(photo, target)], [])
-    # Not Path.resolve, which takes a link to itself for an error of the program.
-    sources = {os.path.realpath(source) for source, _ in jobs.pairs}
-    if background is not None:
-        sources.add(os.path.realpath(background))
-    for _, target in jobs.pairs:
-        if os.path.realpath(target) in sources:
-            raise InputError(f"{target} is a picture to be read: choose another output")
-    return jobs
-
-
-def _folder_jobs(photos: Path, folder: Path) -> _Jobs:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{photos} is a folder, so the output must be one too; {folder} is a file")
-    if os.path.realpath(folder) == os.path.realpath(photos):
-        raise InputError(f"the output can't go into {photos} itself: its masks would be taken for photos")
-    pictures, others = list_pictures(photos)
-    if not pictures:
-        endings = " ".join(sorted(SUFFIXES))
-        raise InputError(f"there is no picture in {photos} (names that end in {endings})")
-    # a.jpg and a.png would both become a.png; with their whole names they don't.
-    plain = len({p.stem.lower() for p in pictures}) == len(pictures)
-    return _Jobs([(p, folder / f"{p.stem if plain else p.name}.png") for p in pictures], others)
+    parser.set_defaults(run=_run, kind="mask", parser=parser)
 
 
 def _mask(_picture: Picture, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -164,92 +174,178 @@ def _overlay(picture: Picture, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return mixed
 
 
-def _run(args: argparse.Namespace) -> int:
-    check_blur_sigma(args.blur_sigma)
-    options = engine_options(args)
-    lift_pillows_limit()
-    limits = PictureLimits(args.max_pixels, args.max_side, args.max_bytes)
-    render, kind, read_too = _RENDERS[args.kind], args.kind, None
+def _settings(args: argparse.Namespace) -> Settings:
+    with said_as_options():
+        check_blur_sigma(args.blur_sigma)
+        lift_pillows_limit()
+        limits = PictureLimits(args.max_pixels, args.max_side, args.max_bytes)
+        strength = number("blur_strength", 0.5 if args.blur_strength is None else args.blur_strength, 1.0)
+        margin = number("crop_margin", args.crop_margin, 10.0)
+    if args.blur_strength is not None and args.background not in ("blur", "portrait"):
+        raise InputError("--blur-strength is of --background blur or --background portrait")
+    render, kind, background = _RENDERS[args.kind], args.kind, None
     if args.background is not None:
         background, kind = parse_background(args.background, limits), "background"
-        render = functools.partial(compose, background=background)
-        read_too = Path(args.background) if isinstance(background, np.ndarray) else None
+        render = functools.partial(compose, background=background, blur_strength=strength)
+    return Settings(
+        kind,
+        render,
+        limits,
+        args.blur_sigma,
+        args.crop,
+        margin,
+        None if args.crop_aspect is None else _aspect(args.crop_aspect),
+        background,
+        strength,
+    )
+
+
+def _aspect(text: str) -> float:
     try:
-        pairs, others = _jobs(args.photo, args.output, kind, read_too)
+        width, height = map(float, text.split(":"))
+        if 0.01 <= width / height <= 100:
+            return width / height
+    except (ValueError, ZeroDivisionError):
+        pass
+    raise InputError(f"--crop-aspect must be WIDTH:HEIGHT such as 3:4, 1:100 to 100:1, got {text!r}")
+
+
+def _run(args: argparse.Namespace) -> int:
+    if not args.photos and args.raw is None:
+        args.parser.print_help()
+        return 2
+    options, settings = engine_options(args), _settings(args)
+    if args.raw is not None:
+        return _run_raw(args, options, settings)
+    suffix = f".{args.format or 'png'}"
+    read_too = Path(args.background) if isinstance(settings.background, np.ndarray) else None
+    try:
+        jobs, others = plan(
+            args.photos,
+            args.output,
+            settings.kind,
+            suffix,
+            recursive=args.recursive,
+            background=read_too,
+        )
     except OSError as exc:
         raise InputError(f"can't use {exc.filename or 'the current folder'}: {exc.strerror}") from exc
+    for job in jobs:
+        _check_suffix(job.target, settings.kind)
     if others:
         names = ", ".join(p.name for p in others[:_NAMED]) + (", ..." if len(others) > _NAMED else "")
-        console.warn(f"{len(others)} other file(s) in {args.photo} are passed over: {names}")
-    failures: list[str] = []
-    damaged: list[str] = []
-    people = done = 0
-    with UpperBodySegmenter(options) as engine:
-        progress = ProgressBar(len(pairs))
+        console.warn(f"{len(others)} other file(s) are passed over: {names}")
+    there = [job for job in jobs if args.skip_existing and job.target != STREAM and job.target.exists()]
+    if there:
+        console.warn(f"{len(there)} picture(s) are done already: skipped")
+        skipped = set(there)
+        jobs = [job for job in jobs if job not in skipped]
+        if not jobs:
+            return 0
+    count = min(available_cpus(), _MAX_JOBS) if args.jobs is None else args.jobs
+    with said_as_options():
+        count = min(whole_number("jobs", count, 1, _MAX_JOBS), len(jobs))
+    report = _Report(jobs, args.json)
+    progress = ProgressBar(len(jobs), "pictures/s")
+    with Workshop(options, settings, count) as workshop:
         try:
-            for (source, target), reading in zip(pairs, _read_ahead(pairs, limits), strict=True):
+            for done, result in enumerate(workshop.results(jobs, progress), 1):
+                report.add(result)
                 progress.show(done)
-                try:
-                    picture = reading.result()
-                    frame = FrameInput.from_array(picture.bgr, is_still=True)
-                    output = engine.process(frame, args.blur_sigma)
-                    mask = picture.without_transparent(output.mask)
-                    _write(target, encode_picture(render(picture, mask)))
-                    people += len(output.persons)
-                    if picture.damaged:
-                        damaged.append(f"{source}: is damaged; what could be decoded is in {target}")
-                except (InputError, MemoryError, cv2.error) as exc:
-                    failures.append(f"{source}: {_why(exc)}")
-                done += 1
         finally:
             progress.close()
-            _summarize(pairs, done, people, failures, damaged)
-    return 1 if failures or damaged else 0
+            report.summarize()
+    return 1 if report.failures or report.damaged else 0
 
 
-def _read_ahead(pairs: list[tuple[Path, Path]], limits: PictureLimits) -> Iterator[Future[Picture]]:
-    """The pictures in turn; while one is worked on, the next is read."""
-    with ThreadPoolExecutor(1) as reader:
-        ahead: deque[Future[Picture]] = deque()
-        for source, _ in pairs:
-            ahead.append(reader.submit(read_picture, source, limits))
-            if len(ahead) > 1:
-                yield ahead.popleft()
-        yield from ahead
+def _check_suffix(target: Path, kind: str) -> None:
+    allowed = _OPAQUE if kind in ("overlay", "background") else (".png",)
+    if target != STREAM and target.suffix.lower() not in allowed:
+        raise InputError(
+            f"--output: the name of this result must end in {', '.join(allowed)}, got {target}"
+            + ("" if len(allowed) > 1 else "; masks and cut-outs need all their levels, and PNG keeps them")
+        )
 
 
-def _write(target: Path, content: bytes) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_file(target, content)
-    except OSError as exc:
-        raise PictureError(f"can't write {target}: {reason(exc)}") from exc
+@dataclass
+class _Report:
+    """What is said of the results, in the order of the pictures."""
+
+    jobs: list[Job]
+    as_json: bool
+    people: int = 0
+    written: int = 0
+    failures: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+    def add(self, result: Result) -> None:
+        source, target = result.job
+        if result.content is not None:
+            sys.stdout.buffer.write(result.content)
+            sys.stdout.buffer.flush()
+        if self.as_json:
+            self._say(result.as_json())
+        if result.error is not None:
+            self.failures.append(f"{source}: {result.error}")
+            return
+        self.written += 1
+        self.people += len(result.output.persons) if result.output else 0
+        if result.damaged:
+            self.damaged.append(f"{source}: is damaged; what could be decoded is in {target}")
+
+    def summarize(self) -> None:
+        for what, lines in (("are damaged", self.damaged), ("failed", self.failures)):
+            if lines:
+                console.warn(f"{len(lines)} of {len(self.jobs)} picture(s) {what}:")
+                for line in lines:
+                    console.warn(f"  {line}")
+        if self.written:
+            target = self.jobs[0].target
+            where = target if len(self.jobs) == 1 else target.parent
+            told = f"{self.written} picture(s), {self.people} person(s) found: {where}"
+            if self.as_json:
+                console.warn(told)
+            else:
+                self._say(told)
+
+    def _say(self, line: str) -> None:
+        if self.jobs[0].target == STREAM:
+            console.warn(line)
+        else:
+            print(line, flush=True)
 
 
-def _why(exc: Exception) -> str:
-    """An error of one picture in words; others are this program's own."""
-    if isinstance(exc, InputError):
-        return str(exc)
-    if isinstance(exc, MemoryError) or getattr(exc, "code", None) == cv2.Error.StsNoMem:
-        return "is too large for this machine's memory"
-    raise exc
+def _run_raw(args: argparse.Namespace, options: SegmenterOptions, settings: Settings) -> int:
+    raw = RawFormat.parse(args.raw)
+    if len(args.photos) > 1 or settings.crop:
+        raise InputError("--raw takes one input, and not --crop")
+    source, target = Path(args.photos[0]) if args.photos else STREAM, args.output or STREAM
+    render = None
+    if settings.background is not None:
+        render = before_background(settings.background, blur_strength=settings.blur_strength)
+    elif settings.kind != "mask":
+        shown = settings.render
+
+        def render(bgr: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            return shown(Picture(bgr), mask)
+
+    def report(frame: int, output: SegmentationOutput) -> None:
+        if args.json:
+            result = Result(Job(source, target), output=output, size=(raw.width, raw.height))
+            line = json.dumps({"frame": frame} | json.loads(result.as_json()))
+            if target == STREAM:
+                console.warn(line)
+            else:
+                print(line, flush=True)
+
+    with contextlib.ExitStack() as stack:
+        engine = stack.enter_context(UpperBodySegmenter(options))
+        # Buffered, and read until a whole frame is there; a pipe gives less at a time.
+        file = sys.stdin.buffer if source == STREAM else stack.enter_context(source.open("rb"))
+        out = sys.stdout.buffer if target == STREAM else stack.enter_context(target.open("wb"))
+        frames = segment_raw(engine, raw, file, out, render, settings.blur_sigma, report)
+    console.warn(f"{frames} frame(s)")
+    return 0
 
 
-def _summarize(
-    pairs: list[tuple[Path, Path]], done: int, people: int, failures: list[str], damaged: list[str]
-) -> None:
-    written = done - len(failures)
-    where = pairs[0][1] if len(pairs) == 1 else pairs[0][1].parent
-    if damaged:
-        console.warn(f"{len(damaged)} of {len(pairs)} picture(s) are damaged:")
-        for line in damaged:
-            console.warn(f"  {line}")
-    if failures:
-        console.warn(f"{len(failures)} of {len(pairs)} picture(s) failed:")
-        for line in failures:
-            console.warn(f"  {line}")
-    if written:
-        print(f"{written} picture(s), {people} person(s) found: {where}", flush=True)
-
-
-_RENDERS: dict[str, _Render] = {"mask": _mask, "cutout": _cutout, "overlay": _overlay}
+_RENDERS: dict[str, Render] = {"mask": _mask, "cutout": _cutout, "overlay": _overlay}
