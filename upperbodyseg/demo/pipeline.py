@@ -22,7 +22,7 @@ from upperbodyseg.types import FrameInput, SegmentationOutput
 
 __all__ = ["EFFECTS", "Engine", "Settings", "process_picture"]
 
-EFFECTS = ("blur", "picture", "colour", "cutout", "mask")
+EFFECTS = ("blur", "portrait", "picture", "colour", "cutout", "mask")
 """What the page can show of a picture, the default first."""
 
 _MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg"}
@@ -47,12 +47,14 @@ class Settings:
         blur_sigma: of the mask, in pixels; the engine checks it.
         model: "accurate" or "fast".
         colour: background, BGR, for the effect "colour".
+        blur_strength: 0-1, for the effects "blur" and "portrait"; the effect checks it.
     """
 
     effect: str = EFFECTS[0]
     blur_sigma: float = DEFAULT_BLUR_SIGMA
     model: str = MODELS[0]
     colour: tuple[int, int, int] = (0, 255, 0)
+    blur_strength: float = 0.5
 
     @classmethod
     def parse(cls, header: Mapping[str, Any]) -> Settings:
@@ -71,7 +73,13 @@ class Settings:
         bgr = parse_colour(colour) if isinstance(colour, str) else None
         if bgr is None:
             raise RefusedError(400, f"colour must be written like #00ff00, got {colour!r}")
-        return cls(effect, header.get("blur_sigma", DEFAULT_BLUR_SIGMA), model, bgr)
+        return cls(
+            effect,
+            header.get("blur_sigma", DEFAULT_BLUR_SIGMA),
+            model,
+            bgr,
+            header.get("blur_strength", 0.5),
+        )
 
 
 def process_picture(
@@ -104,7 +112,7 @@ def process_picture(
 
     Raises:
         RefusedError: the picture or the settings can't be used, or it was given up.
-        InputError: ``blur_sigma`` is out of range.
+        InputError: ``blur_sigma`` or ``blur_strength`` is out of range.
         ModelError: the runtime failed.
     """
     clock = [perf_counter()]
@@ -146,7 +154,9 @@ def _apply(
 ) -> NDArray[np.uint8] | None:
     match settings.effect:
         case "blur":
-            return compose(picture, mask, "blur")
+            return compose(picture, mask, "blur", settings.blur_strength)
+        case "portrait":
+            return compose(picture, mask, "portrait", settings.blur_strength)
         case "colour":
             return compose(picture, mask, settings.colour)
         case "cutout":

@@ -1,3 +1,4 @@
+import { showBuiltIn } from "./backgrounds.js";
 import { LiveCamera } from "./camera.js";
 import { MEDIA_TYPE, pack, unpack } from "./messages.js";
 
@@ -23,6 +24,7 @@ function settings() {
   return {
     effect: effect === "picture" && !background ? "cutout" : effect,
     blur_sigma: byId("blur-sigma").valueAsNumber,
+    blur_strength: byId("blur-strength").valueAsNumber,
     model: chosen("model"),
     colour: byId("colour").value,
   };
@@ -31,6 +33,8 @@ function settings() {
 function settingsChanged() {
   byId("colour-row").hidden = chosen("effect") !== "colour";
   byId("background-row").hidden = chosen("effect") !== "picture";
+  byId("strength-row").hidden = !["blur", "portrait"].includes(chosen("effect"));
+  byId("blur-strength-value").textContent = `${Math.round(100 * byId("blur-strength").valueAsNumber)} %`;
   byId("blur-sigma-value").textContent = `${byId("blur-sigma").valueAsNumber.toFixed(1)} px`;
   refresh();
 }
@@ -78,9 +82,9 @@ async function showResult(header, parts, name) {
   byId("result").setAttribute("aria-label", `Result: ${effect}`);
   byId("stage").classList.add("full");
   byId("stage").classList.toggle("transparent", effect === "cutout");
-  byId("invitation").hidden = true;
   byId("result").hidden = false;
   byId("download").disabled = false;
+  byId("copy").disabled = !window.ClipboardItem;
 }
 
 const STAGES = ["decode", "preprocess", "detection", "segmentation", "postprocess", "total", "effect", "encode"];
@@ -158,7 +162,8 @@ async function segmentPicture() {
     showTimings(answer.header.timings_ms);
     if (sent !== shown) {
       URL.revokeObjectURL(byId("input").src);
-      byId("input").src = URL.createObjectURL(sent);
+      byId("input").src = byId("before").src = URL.createObjectURL(sent);
+      showComparison(true);
       byId("pair").hidden = false;
       shown = sent;
     }
@@ -167,12 +172,32 @@ async function segmentPicture() {
     showStatus(`${width} × ${height} pixels, ${people(persons)}.${warning}`);
   } catch (error) {
     const gone = error instanceof TypeError; // what fetch raises when nobody answers
-    showError(gone ? NO_SERVER : error.message);
+    showError(gone ? NO_SERVER : sent.name ? `${sent.name}: ${error.message}` : error.message);
     if (!result) showStatus("Nothing loaded yet.");
     if (sent === picture && sent !== shown) {
       picture = shown;
       waiting = true; // the last good one, with the settings of now
     }
+  }
+}
+
+/** The picture as it was, over a part of the result. */
+function showComparison(isStill) {
+  byId("before").hidden = byId("compare-row").hidden = !isStill;
+  byId("before").style.clipPath = `inset(0 ${100 - byId("compare").valueAsNumber}% 0 0)`;
+}
+
+async function copyResult() {
+  try {
+    let { blob } = result;
+    if (blob.type !== "image/png") {
+      // Of a webcam's frame: a clipboard takes PNG alone.
+      blob = await new Promise((resolve) => byId("result").toBlob(resolve, "image/png"));
+    }
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+    showStatus("The result is in the clipboard.");
+  } catch (error) {
+    showError(`the browser did not let the result be copied: ${error.message}`);
   }
 }
 
@@ -189,6 +214,8 @@ function openBackground(blob) {
   hideError();
   background = blob;
   byId("background-name").textContent = blob.name ?? "a picture";
+  form.elements.effect.value = "picture";
+  settingsChanged();
   if (camera) camera.background = blob;
   refresh();
 }
@@ -230,8 +257,10 @@ function cameraEnded() {
   byId("video").hidden = true;
   byId("input").hidden = false;
   byId("status").setAttribute("aria-live", "polite");
-  if (picture) refresh();
-  else {
+  if (picture && byId("error").hidden) {
+    showComparison(true);
+    refresh();
+  } else if (!picture) {
     byId("pair").hidden = true;
     showStatus("The webcam is off.");
   }
@@ -250,6 +279,7 @@ function toggleCamera() {
     onError: showError,
     onEnd: cameraEnded,
   });
+  showComparison(false);
   byId("camera").textContent = "Stop the webcam";
   byId("camera").classList.add("on");
   byId("input").hidden = true;
@@ -279,6 +309,9 @@ byId("background").addEventListener("change", ({ target }) => {
   target.value = "";
 });
 byId("camera").addEventListener("click", toggleCamera);
+byId("copy").addEventListener("click", copyResult);
+byId("compare").addEventListener("input", () => showComparison(true));
+showBuiltIn(byId("built-in"), openBackground);
 byId("error-close").addEventListener("click", hideError);
 byId("download").addEventListener("click", () => {
   const link = document.createElement("a");
@@ -291,16 +324,24 @@ byId("download").addEventListener("click", () => {
 document.addEventListener("paste", ({ clipboardData }) => openPicture(clipboardData.files[0]));
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
-  byId("stage").classList.add("over");
+  byId("drop").classList.add("over");
 });
 document.addEventListener("dragleave", ({ relatedTarget }) => {
-  if (!relatedTarget) byId("stage").classList.remove("over");
+  if (!relatedTarget) byId("drop").classList.remove("over");
 });
 document.addEventListener("drop", (event) => {
   event.preventDefault();
-  byId("stage").classList.remove("over");
+  byId("drop").classList.remove("over");
   openPicture(event.dataTransfer.files[0]);
 });
+
+/** What the library does, before anything was chosen. */
+async function openSample() {
+  const response = await fetch("sample.jpg");
+  if (response.ok && !picture && !camera) {
+    openPicture(new File([await response.blob()], "sample.jpg", { type: "image/jpeg" }));
+  }
+}
 
 // --- the start --------------------------------------------------------------------------------
 
@@ -308,6 +349,7 @@ try {
   const { model, ...rest } = await (await fetch("settings")).json();
   Object.assign(limits, rest);
   form.elements.model.value = model;
+  await openSample();
 } catch {
   showError(NO_SERVER);
 }
