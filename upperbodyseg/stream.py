@@ -178,7 +178,7 @@ class Stream:
         stirs = False
         if self._cells.shape == cells.shape:
             change = cv2.absdiff(cells, self._cells)
-            self._cut = np.count_nonzero(change > _CUT_LEVELS) > _CUT_SHARE * cells.size
+            self._cut = bool(np.count_nonzero(change > _CUT_LEVELS) > _CUT_SHARE * cells.size)
             stirs = self._stirs(change)  # type: ignore[arg-type]
         self._cells = cells
         self._age += 1
@@ -308,5 +308,5 @@ def _cells(frame: Frame) -> NDArray[np.uint8]:
     plane = frame.planes[0] if frame.image_type.is_yuv else frame.planes[0][..., 1]
     # Samples are far apart: a copy of them is small. A new array in any case, since the caller may fill the
     # frame anew.
-    samples = plane[rows // 2 :: rows, columns // 2 :: columns].copy()
+    samples: NDArray[np.uint8] = plane[rows // 2 :: rows, columns // 2 :: columns].copy()
     return cv2.resize(samples, _GRID[::-1], interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -140,4 +140,5 @@ def _changing_table(noise: int) -> NDArray[np.uint8]:
     held = min((_GRAIN / max(noise, 1)) ** 2, 1.0)
     share = np.maximum(held * share, share[-1] * (change - 128) / 127)
     share[change <= _SETTLED] = 255
-    return share.round().astype(np.uint8)
+    table: NDArray[np.uint8] = share.round().astype(np.uint8)
+    return table
