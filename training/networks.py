@@ -16,10 +16,12 @@ exported model takes the camera's bytes as they are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from training.detectors import AccurateDetector, Detector, FastDetector
 from training.segmenters import AccurateSegmenter, FastSegmenter, Lite0Segmenter, Segmenter, TeacherSegmenter
 
-NETWORKS: dict[str, type[Segmenter | Detector]] = {
+NETWORKS: dict[str, Callable[[], Segmenter | Detector]] = {
     "teacher-segmenter": TeacherSegmenter,
     "lite0-segmenter": Lite0Segmenter,
     "accurate-segmenter": AccurateSegmenter,

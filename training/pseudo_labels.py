@@ -130,7 +130,7 @@ def label_folder(
 
         def both_ways(bgr: U8) -> F32:
             mirrored = peer(np.ascontiguousarray(bgr[:, ::-1]))[:, ::-1]
-            return (peer(bgr).astype(np.float32) + mirrored) / 510
+            return (peer(bgr).astype(np.float32) + mirrored) / np.float32(510)
 
     outline = MODNet(modnet) if modnet else U2Net(u2net) if u2net else None
     rows = [r for r in read_manifest(data) if r["split"] == "unlabelled"]

@@ -335,12 +335,12 @@ def _check(stage: Stage, before: Mapping[str, Stage], shares: Collection[str]) -
     need(stage.name not in before, "a name of its own", stage.name)
     need(stage.kind in ("train", "label"), 'kind "train" or "label"', stage.kind)
     need(stage.kind == "train" or not stage.version, "no version, since masks aren't exported", stage.version)
-    for other in stage.teachers:
-        need(other in before, f"teachers among the stages before, {sorted(before)}", other)
+    for name in stage.teachers:
+        need(name in before, f"teachers among the stages before, {sorted(before)}", name)
     if stage.kind == "label":
         need(bool(stage.teachers), "a teacher", stage.teachers)
-        for other in stage.teachers:
-            need(before[other].network.endswith("segmenter"), "teachers that are segmenters", other)
+        for name in stage.teachers:
+            need(before[name].network.endswith("segmenter"), "teachers that are segmenters", name)
         return
     need(stage.network in NETWORKS, f"a network of {sorted(NETWORKS)}", stage.network)
     need(stage.shares in shares, f"shares of {sorted(shares)}", stage.shares)

@@ -81,7 +81,14 @@ def follow(
             print(f"{what}: done before", flush=True)
         elif stage.kind == "label":
             print(f"{what}: labelling", flush=True)
-            label_folder(data, [runs / name for name in stage.teachers], runs / stage.name, **peers)
+            label_folder(
+                data,
+                [runs / name for name in stage.teachers],
+                runs / stage.name,
+                selfie=peers["selfie"],
+                u2net=peers["u2net"],
+                modnet=peers["modnet"],
+            )
             (runs / stage.name / DONE).touch()
         else:
             print(f"{what}: training on {stage.samples:,} samples", flush=True)

@@ -29,8 +29,8 @@ class U2Net:
 
     def __call__(self, bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Saliency of a picture ``(H, W, 3)``, stretched to 0-1, ``(H, W)``."""
-        x = resize(bgr, 320, 320)[..., ::-1].astype(np.float32)
-        x = (x / max(float(x.max()), 1) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+        rgb = resize(bgr, 320, 320)[..., ::-1].astype(np.float32)
+        x = (rgb / max(float(rgb.max()), 1) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
         name = self._net.get_inputs()[0].name
         p = self._net.run(None, {name: x.transpose(2, 0, 1)[None].astype(np.float32)})[0][0, 0]
         p = (p - p.min()) / max(float(p.max() - p.min()), 1e-6)
