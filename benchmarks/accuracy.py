@@ -144,10 +144,8 @@ def measure(
                 people = large_people(picture)
                 report.large += len(people)
                 report.large_found += count_found(people, output.persons)
-        report.scores, report.decided = (
-            {name: found[name] for name in SETS if name in found}  # type: ignore[attr-defined]
-            for found in (report.scores, report.decided)
-        )
+        report.scores = {name: report.scores[name] for name in SETS if name in report.scores}
+        report.decided = {name: report.decided[name] for name in SETS if name in report.decided}
         for composite in read_composites(data):
             report.alpha.append(alpha_error(process(engine, composite.bgr).mask, composite.alpha))
             if peer:

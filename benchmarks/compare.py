@@ -16,6 +16,7 @@ there as ``compare.md``; ``--plot FILE`` draws the whole frames (needs matplotli
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.metadata
 import importlib.util
 import itertools
@@ -89,9 +90,7 @@ def whole_frames(selfie: Path, u2net: Path | None) -> Calls:
             options = SegmenterOptions(model=model, runtime=runtime, test_time_augmentation=augmented)
             engine = UpperBodySegmenter(options)
             engine.initialize()
-            calls[f"upperbodyseg {model}, {runtime}{name}"] = (  # type: ignore[misc]
-                lambda e=engine, f=given: e.process(f)
-            )
+            calls[f"upperbodyseg {model}, {runtime}{name}"] = functools.partial(engine.process, given)
     if importlib.util.find_spec("mediapipe"):
         import mediapipe  # noqa: PLC0415 (not ours to require)
 

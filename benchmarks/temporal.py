@@ -39,7 +39,7 @@ def masks(frames: Iterator[U8] | list[U8], model: str, way: str) -> Iterator[U8]
 
 def read_clip(path: Path) -> list[U8]:
     video = cv2.VideoCapture(str(path))
-    frames = []
+    frames: list[U8] = []
     while True:
         more, bgr = video.read()
         if not more:
