@@ -11,6 +11,7 @@ from upperbodyseg.postprocess.acceptance import (
     MIN_COVERAGE,
     WEAK_SCORE,
     Acceptance,
+    Judgement,
     coverage,
     uncertainty,
 )
@@ -92,7 +93,7 @@ def test_only_people_whom_the_segmenter_sees_are_confirmed() -> None:
     faint[:6] = 255  # a tenth of the box
     assert MIN_COVERAGE > 0.1
     nobody = acceptance.judge([seen], REGION, faint)
-    assert nobody == ((), 0.0)
+    assert nobody == Judgement((), 0.0)
     assert not acceptance.keeps(nobody)
     assert acceptance.judge([], REGION, left_half()).persons == ()
 

@@ -302,7 +302,7 @@ def test_one_segmenter_in_one_event_loop_after_another(webcam: U8) -> None:
     asyncio.run(segmenter.close())
     asyncio.run(segmenter.close())
     assert masks[0].any()
-    np.testing.assert_array_equal(*masks)
+    np.testing.assert_array_equal(masks[0], masks[1])
 
 
 def test_one_segmenter_in_several_event_loops_at_once(webcam: U8, portrait: U8) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import ctypes
 import gc
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,7 +155,7 @@ def test_a_view_keeps_the_memory_of_its_structure_alive(engine: UpperBodySegment
     )
     buffer = image_buffer_from_c(made)
     mask = output_to_c(
-        engine.process(FrameInput(ImageBuffer.view(np.full((999, 999, 3), 9, np.uint8)), 1, 0))
+        engine.process(FrameInput(ImageBuffer.view(np.full((999, 999, 3), 9, np.uint8)), 1, ImageType(0)))
     ).mask
     zeros = image_buffer_from_c(mask)
     del made, mask
@@ -172,14 +174,15 @@ def test_an_empty_frame_goes_both_ways() -> None:
 
 
 def test_other_things_are_refused() -> None:
-    for convert in (
+    converters: tuple[Callable[[Any], object], ...] = (
         image_buffer_from_c,
         image_buffer_to_c,
         frame_input_from_c,
         frame_input_to_c,
         output_from_c,
         output_to_c,
-    ):
+    )
+    for convert in converters:
         for thing in (None, 1, CImageBuffer if convert is not image_buffer_from_c else CFrameInput()):
             with pytest.raises(InputError, match="expected"):
                 convert(thing)

@@ -59,7 +59,7 @@ def test_support_is_what_a_fifth_of_the_box_exceeds() -> None:
     # Boxes past the mask are cut to it; one thinner than a cell asks the cell that it is in.
     boxes = [[-9, 10, 10, 40], [5.1, 12.1, 5.2, 12.2], [30, 30, 40, 40]]
     assert support(mask, np.array(boxes)) == [np.float32(0.9), np.float32(0.9), 0]
-    assert support(mask, np.zeros((0, 4))) == []
+    assert support(mask, np.zeros((0, 4), np.float32)) == []
 
 
 def test_boxes_are_cut_to_the_frame_and_those_outside_dropped() -> None:

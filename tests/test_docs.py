@@ -76,9 +76,12 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 
 def test_every_option_of_the_command_line_is_described_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     parsers: list[argparse.ArgumentParser] = []
-    monkeypatch.setattr(
-        argparse.ArgumentParser, "parse_args", lambda self, _arguments: parsers.append(self) or self.exit()
-    )
+
+    def remember(parser: argparse.ArgumentParser, _arguments: object) -> None:
+        parsers.append(parser)
+        parser.exit()
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", remember)
     with pytest.raises(SystemExit):
         cli.main([])
     commands = next(a for a in parsers[0]._actions if isinstance(a, argparse._SubParsersAction)).choices

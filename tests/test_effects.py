@@ -235,11 +235,11 @@ def test_where_the_mask_is_certain_nothing_is_mixed(webcam: U8) -> None:
 
 
 @pytest.mark.parametrize(
-    "colour", [(1, 2.4, 255), [1, 2, 255], np.array([1, 2, 255]), np.float32([1, 2, 255])]
+    "colour", [(1, 2.4, 255), [1, 2, 255], np.array([1, 2, 255]), np.array([1, 2, 255], np.float32)]
 )
 def test_colours_come_in_any_sequence(colour: Any) -> None:
     shown = replace_background(ROOM, np.zeros(ROOM.shape[:2], np.uint8), colour)
-    np.testing.assert_array_equal(shown, np.broadcast_to(np.uint8([1, 2, 255]), ROOM.shape))
+    np.testing.assert_array_equal(shown, np.broadcast_to(np.array([1, 2, 255], np.uint8), ROOM.shape))
 
 
 def test_light_wraps_round_the_edge_only() -> None:

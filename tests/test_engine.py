@@ -80,7 +80,7 @@ def test_streams_know_no_test_time_augmentation(portrait: U8) -> None:
     for twice in (False, True):
         with UpperBodySegmenter(SegmenterOptions(test_time_augmentation=twice)) as engine:
             masks.append([engine.process(bgr_frame(portrait, t, is_still=False)).mask for t in range(3)])
-    np.testing.assert_array_equal(*masks)
+    np.testing.assert_array_equal(masks[0], masks[1])
 
 
 def test_test_time_augmentation_is_on_or_off() -> None:

@@ -163,7 +163,7 @@ def test_step_defaults_to_the_row() -> None:
         ({"data": np.zeros(24, np.int8)}, "uint8"),
         ({"data": np.zeros(48, np.uint8)[::2]}, "contiguous"),
         ({"data": memoryview(bytes(48))[::2]}, "contiguous"),
-        ({"data": memoryview(np.zeros(24, np.float32))}, "format 'f'"),
+        ({"data": np.zeros(24, np.float32).data}, "format 'f'"),
         ({"data": 5}, "bytes-like"),
         ({"step": 2**31}, "step"),
         ({"width": 2**40}, "width"),

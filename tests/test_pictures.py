@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -193,7 +194,7 @@ def test_a_transparent_colour_and_a_transparent_palette(rgb: U8) -> None:
     grey = rgb[..., 1].copy()
     grey[grey == 7] = 8
     grey[:20] = 7
-    palette = small(np.repeat(np.uint8([[0], [1]]), 40, axis=1)).convert("P")
+    palette = small(np.repeat(np.array([[0], [1]], np.uint8), 40, axis=1)).convert("P")
     cases = (
         (encode(keyed, "PNG", transparency=(1, 2, 3)), 20),
         (encode(grey, "PNG", transparency=7), 20),
@@ -345,7 +346,7 @@ def test_limits_are_those_of_the_caller(files: dict[str, bytes]) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"max_pixels": 0}, {"max_side": -1}, {"max_bytes": 1.5}, {"max_side": True}]
 )
-def test_limits_are_checked(wrong: dict[str, int]) -> None:
+def test_limits_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         PictureLimits(**wrong)
 
@@ -406,6 +407,7 @@ def test_a_compressed_tiff_without_all_of_its_directory_is_refused(rgb: U8) -> N
 CHILD = """
 import resource, sys
 from pathlib import Path
+from typing import Any
 from upperbodyseg.pictures import PictureError, decode_picture
 
 folder = Path(sys.argv[1])
@@ -482,7 +484,7 @@ def test_too_little_memory_is_an_error_of_the_picture(
     def no_memory(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(Image.core, "new", no_memory)
+    monkeypatch.setattr("PIL.Image.core.new", no_memory)
     for name in ("JPEG", "PNG", "TIFF", "GIF", "BMP"):
         with pytest.raises(PictureError, match="memory"):
             decode_picture(files[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ def test_labels_that_are_not_there_yet_are_not_drawn(recipe: Recipe) -> None:
 def test_shares_fall_back_to_the_sets_at_hand(recipe: Recipe, shares: str) -> None:
     sampling = recipe.sampling(shares)
     everything = {name for group in recipe.groups.values() for name in group.sets}
-    assert sampling.fallbacks(everything) == (pytest.approx(sampling.shares), [])
+    drawn, without = sampling.fallbacks(everything)
+    assert drawn == pytest.approx(sampling.shares)
+    assert without == []
     few, notes = sampling.fallbacks({"picsart", "coco", "houses"})
     assert set(few) == {"portraits", "scenes", "composites", "rooms"}
     assert sum(few.values()) == pytest.approx(1)
@@ -79,7 +82,7 @@ def test_a_stage_may_stop_before_its_rate_has_fallen(recipe: Recipe) -> None:
     assert stage.samples == stage.stop < stage.planned
 
 
-BAD = {
+BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a key that is none": (lambda c: c["stage"][0].update(epochs=3), "teacher.*epochs"),
     "a network that is none": (lambda c: c["stage"][0].update(network="large"), "a network of"),
     "a start that comes later": (lambda c: c["stage"][0].update(start="fast-segmenter"), "a stage before"),

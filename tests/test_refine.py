@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -111,7 +113,7 @@ def test_every_layout_is_refined_alike(image_type: ImageType, portrait: U8) -> N
 def test_by_default_all_but_fast_streams_are_refined(
     model: str, is_still: bool, expected: bool, portrait: U8
 ) -> None:
-    def mask(**options: bool) -> U8:
+    def mask(**options: Any) -> U8:
         with UpperBodySegmenter(SegmenterOptions(model=model, **options)) as engine:
             frame = FrameInput(make_frame(portrait, ImageType.BGR_888), 0, ImageType.BGR_888, is_still)
             return engine.process(frame).mask

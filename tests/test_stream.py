@@ -215,8 +215,7 @@ def test_a_stream_starts_anew_after_a_failure(
     expected = play(stream, webcam).mask
     with monkeypatch.context() as patch:
         patch.setattr(
-            upperbodyseg.models.interpreter.Interpreter,
-            "_fill_input",
+            "upperbodyseg.models.interpreter.Interpreter._fill_input",
             lambda *_: (_ for _ in ()).throw(ValueError),
         )
         with pytest.raises(InferenceError):

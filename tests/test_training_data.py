@@ -174,7 +174,7 @@ def test_detector_samples_box_what_their_mask_shows(library: Library) -> None:
         inside = np.zeros((96, 96), bool)
         for x0, y0, x1, y1 in real.round().astype(int):
             inside[max(y0 - 8, 0) : y1 + 8, max(x0 - 8, 0) : x1 + 8] = True
-        person = cv2.resize(np.where(ignore > 0, 0, alpha), (96, 96), interpolation=cv2.INTER_NEAREST) > 200
+        person = cv2.resize(np.where(ignore, 0, alpha), (96, 96), interpolation=cv2.INTER_NEAREST) > 200
         assert not (person & ~inside).any()
         some = some or len(real) > 1
     assert some

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ from upperbodyseg.cli import main
 from upperbodyseg.effects import blur_background, cut_out, replace_background
 from upperbodyseg.errors import InputError
 from upperbodyseg.models.interpreter import choose_runtime
+from upperbodyseg.models.spec import load_spec
+from upperbodyseg.pictures import read_file
 
 ROOT = Path(__file__).parents[2]
 U8 = NDArray[np.uint8]
@@ -251,7 +254,7 @@ def test_an_interruption_keeps_what_is_done(
     import upperbodyseg.cli.picture_workshop as command
 
     cv2.imwrite(str(photo.parent / "zebra.png"), webcam)
-    original = command.read_file
+    original = read_file
 
     def interrupted(path: Path, max_bytes: int) -> bytes:
         if path.name == "zebra.png":
@@ -284,7 +287,7 @@ def test_a_too_large_picture_is_listed(
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_every_kind_of_png_is_read(tmp_path: Path, webcam: U8, depth: type, channels: int) -> None:
-    picture = webcam.astype(depth) * (257 if depth is np.uint16 else 1)
+    picture: NDArray[Any] = webcam.astype(depth) * (257 if depth is np.uint16 else 1)
     if channels == 1:
         picture = picture[..., 1]
     if channels == 4:
@@ -329,7 +332,7 @@ def test_info_names_versions_runtime_models_and_hashes(capsys: pytest.CaptureFix
     assert re.search(rf"^pillow +{re.escape(PIL.__version__)}$", out, re.MULTILINE)
     assert "(in use)" in out
     for name in ("person_detector", "person_segmenter"):
-        spec = upperbodyseg.models.spec.load_spec(name, choose_runtime("auto"))
+        spec = load_spec(name, choose_runtime("auto"))
         assert spec.sha256 in out
 
 

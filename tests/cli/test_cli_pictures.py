@@ -17,6 +17,7 @@ from upperbodyseg import segment
 from upperbodyseg.cli import main
 from upperbodyseg.cli import segment as command
 from upperbodyseg.effects import cut_out, replace_background
+from upperbodyseg.pictures import encode_picture
 
 U8 = NDArray[np.uint8]
 COMMAND = [sys.executable, "-c", "from upperbodyseg.cli import main; raise SystemExit(main())"]
@@ -133,7 +134,7 @@ def test_too_little_memory_for_one_photo_does_not_end_the_folder(
 ) -> None:
     folder = photo.parent
     cv2.imwrite(str(folder / "large.png"), np.zeros((400, 400, 3), np.uint8))
-    original = command.encode_picture
+    original = encode_picture
 
     def scarce(picture: U8, suffix: str) -> bytes:
         if picture.shape == (400, 400):

@@ -656,7 +656,12 @@ def test_the_page_is_opened_in_the_browser_unless_told_not_to(
 ) -> None:
     shown: list[str] = []
     seen = threading.Event()
-    monkeypatch.setattr("webbrowser.open", lambda url: (shown.append(url), seen.set()))
+
+    def open_page(url: str) -> None:
+        shown.append(url)
+        seen.set()
+
+    monkeypatch.setattr("webbrowser.open", open_page)
 
     class Server:
         def run(self, listeners: list[socket.socket]) -> None:

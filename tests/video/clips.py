@@ -85,7 +85,7 @@ def make(
         context.colorspace = matrix
         if matrix != 2:
             context.color_primaries = context.color_trc = 1 if matrix == 1 else 6
-        tracks = []
+        tracks: list[Any] = []
         for name in sound:
             track = container.add_stream(name, rate=48000 if name == "libopus" else 44100, layout="stereo")
             track.metadata["language"] = "fra" if tracks else "eng"
@@ -167,8 +167,8 @@ def plane(frame: Any, number: int) -> U8:
 
 
 def iou(one: U8, other: U8) -> float:
-    one, other = one >= 128, other >= 128
-    return float((one & other).sum() / (one | other).sum())
+    person, others = one >= 128, other >= 128
+    return float((person & others).sum() / (person | others).sum())
 
 
 def names(folder: Path) -> list[str]:

@@ -108,7 +108,12 @@ def test_gif_holds_pictures_and_alpha_at_most_50_a_second(tmp_path: Path, pictur
     assert cv2.PSNR(shown[3][1], pictures[6]) > 25
     run(source, out, with_alpha, "bgra")
     masks = []
-    run(source, tmp_path / "mask.mkv", lambda image, mask: masks.append(mask.copy()) or mask, "grey")
+
+    def keep_mask(image: U8, mask: U8) -> U8:
+        masks.append(mask.copy())
+        return mask
+
+    run(source, tmp_path / "mask.mkv", keep_mask, "grey")
     with av.open(str(out)) as container:
         alphas = [f.to_ndarray(format="bgra")[..., 3] for f in container.decode(video=0)]
     for alpha, mask in zip(alphas, masks[::2], strict=True):
