@@ -220,7 +220,7 @@ def measure_robustness(
                 for who, method in methods.items():
                     mask = method(bgr)
                     if mask.shape != picture.truth.shape:
-                        mask = cv2.resize(mask, picture.truth.shape[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+                        mask = cv2.resize(mask, picture.truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
                     for name in names:
                         scores = found.setdefault(name, {}).setdefault(kind, {}).setdefault(who, [])
                         scores.append(score(mask, picture.truth, THRESHOLD, ignore))

@@ -67,7 +67,7 @@ def film(width: int, height: int) -> list[NDArray[np.uint8]]:
         frame = np.full((height, width, 3), (150, 140, 130), np.uint8)
         frame[:, left : left + height] = large
         frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGBA))
-    return frames  # type: ignore[return-value]
+    return frames
 
 
 def quantiles(times: list[float]) -> str:

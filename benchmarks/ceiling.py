@@ -31,7 +31,7 @@ BAND = 0.04  # of the longer side
 def moved(mask: NDArray[np.uint8], dx: int, dy: int) -> NDArray[np.uint8]:
     """The mask shifted; what comes in at the edge is a copy of it."""
     matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-    return cv2.warpAffine(  # type: ignore[return-value]
+    return cv2.warpAffine(
         mask, matrix, mask.shape[::-1], flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
     )
 

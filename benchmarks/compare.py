@@ -60,14 +60,14 @@ def models_alone(selfie: Path) -> tuple[Calls, dict[str, int]]:
     """Each model file's inference by itself, and the file's size in bytes."""
     picture = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
     peer = MediaPipeSelfie(selfie)
-    peer.load(cv2.resize(picture, (256, 256)))  # type: ignore[arg-type]
+    peer.load(cv2.resize(picture, (256, 256)))
     calls: Calls = {f"{peer.name}, ai-edge-litert": peer.invoke}
     sizes = {next(iter(calls)): selfie.stat().st_size}
     for runtime in available_runtimes():
         for model, name in itertools.product(MODELS, (DETECTOR, SEGMENTER)):
             spec = load_spec(name, runtime, WEIGHTS / model)
             interpreter = Interpreter(spec, load_weights(spec))
-            interpreter.run(cv2.resize(picture, spec.input_shape[2:0:-1]))  # type: ignore[arg-type]
+            interpreter.run(cv2.resize(picture, spec.input_shape[2:0:-1]))
             title = f"{model} {name}, {spec.precision}, {runtime}"
             calls[title] = interpreter._interpreter.invoke
             sizes[title] = spec.path.stat().st_size

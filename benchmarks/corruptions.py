@@ -22,7 +22,7 @@ def _generator(bgr: U8) -> np.random.Generator:
 
 
 def _filter(bgr: U8, kernel: NDArray[np.float32]) -> U8:
-    out: U8 = cv2.filter2D(bgr, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)  # type: ignore[assignment]
+    out: U8 = cv2.filter2D(bgr, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
     return out
 
 
@@ -81,20 +81,20 @@ def side_light(bgr: U8) -> U8:
 def noise(bgr: U8) -> U8:
     """Gaussian, standard deviation 20 of 255."""
     noisy = bgr + _generator(bgr).normal(0, 20, bgr.shape)
-    return np.rint(noisy.clip(0, 255)).astype(np.uint8)  # type: ignore[no-any-return]
+    return np.rint(noisy.clip(0, 255)).astype(np.uint8)
 
 
 def jpeg_20(bgr: U8) -> U8:
     """JPEG of quality 20."""
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 20])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)  # type: ignore[return-value]
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)
 
 
 def half_resolution(bgr: U8) -> U8:
     """Half the width and height, no more."""
     height, width = bgr.shape[:2]
     size = (max(width // 2, 1), max(height // 2, 1))
-    return cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
 
 
 def held_object(bgr: U8, truth: U8) -> tuple[U8, NDArray[np.bool_]]:

@@ -42,7 +42,7 @@ def measure(data: Path, detector: PersonDetector) -> list[str]:
         bgr = cv2.imread(str(data / file), cv2.IMREAD_COLOR)
         if bgr is None:
             raise SystemExit(f"can't read {data / file}")
-        persons = detect(detector, bgr)  # type: ignore[arg-type]
+        persons = detect(detector, bgr)
         empty.append(max((p.score for p in persons), default=0.0))
     empty.sort()
     rows = []

@@ -92,13 +92,13 @@ def _read_cutout(data: Path, row: dict[str, str]) -> NDArray[np.uint8]:
     """BGRA of a val picture that has an alpha, in itself or as its mask."""
     picture = cv2.imread(str(data / row["file"]), cv2.IMREAD_UNCHANGED)
     if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
-        return picture  # type: ignore[return-value]
+        return picture
     alpha = cv2.imread(str(data / row["mask"]), cv2.IMREAD_GRAYSCALE)
     if picture is None or picture.ndim != 3 or alpha is None or alpha.shape != picture.shape[:2]:
         raise SystemExit(
             f"expected {row['file']} in {data} with an alpha or a soft mask of its size, got none"
         )
-    return np.dstack([picture, alpha])  # type: ignore[return-value]
+    return np.dstack([picture, alpha])
 
 
 def _behind(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -108,7 +108,7 @@ def _behind(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
     ch, cw = min(round(height / scale), h), min(round(width / scale), w)
     y, x = (h - ch) // 2, (w - cw) // 2
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(picture[y : y + ch, x : x + cw], (width, height), interpolation=how)  # type: ignore[return-value]
+    return cv2.resize(picture[y : y + ch, x : x + cw], (width, height), interpolation=how)
 
 
 def read_composites(data: Path) -> Iterator[Composite]:
@@ -127,7 +127,7 @@ def read_composites(data: Path) -> Iterator[Composite]:
             picture = cv2.imread(str(data / room), cv2.IMREAD_COLOR)
             if picture is None:
                 raise SystemExit(f"can't read {data / room}")
-            behind = _behind(picture, *alpha.shape)  # type: ignore[arg-type]
+            behind = _behind(picture, *alpha.shape)
             bgr = np.rint(cut[..., :3] * share + behind * (1 - share)).astype(np.uint8)
             yield Composite(row["file"], room, bgr, alpha)
 

@@ -59,7 +59,7 @@ def flicker(frames: list[U8], found: list[U8]) -> float:
 def place_alpha(cutout: U8, x: float, y: float) -> U8:
     """The cut-out's alpha with its corner at ``(x, y)`` of the frame, whole pixels or not."""
     shift = np.array([[1.0, 0, x], [0, 1.0, y]])
-    return cv2.warpAffine(cutout[..., 3], shift, SIZE[::-1])  # type: ignore[return-value]
+    return cv2.warpAffine(cutout[..., 3], shift, SIZE[::-1])
 
 
 def place(room: U8, cutout: U8, x: int, y: int, rng: np.random.Generator) -> U8:

@@ -28,7 +28,7 @@ def clips(picture: NDArray[np.uint8], frames: int = 3) -> Iterator[bytes]:
     for container, codec, pixels in _KINDS:
         file = io.BytesIO()
         with av.open(file, "w", container) as output:
-            stream: av.VideoStream = output.add_stream(codec, 25)  # type: ignore[assignment]
+            stream: av.VideoStream = output.add_stream(codec, 25)
             stream.height, stream.width = picture.shape[:2]
             stream.pix_fmt = pixels
             for number in range(frames):

@@ -40,7 +40,7 @@ HELMET = (
 def filled(outline: str) -> NDArray[np.bool_]:
     corners = np.array([corner.split() for corner in outline.split(", ")], np.int32)
     plane = np.zeros((512, 512), np.uint8)
-    cv2.fillPoly(plane, [corners], 1)  # type: ignore[call-overload]
+    cv2.fillPoly(plane, [corners], 1)
     return plane > 0
 
 

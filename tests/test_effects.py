@@ -30,7 +30,7 @@ def disc(height: int, width: int, softness: float = 3.0) -> U8:
     """A round person in the middle, with a soft edge of about 4 x softness pixels."""
     y, x = np.mgrid[:height, :width]
     distance = height / 4 - np.hypot(x - width / 2, y - height / 2)
-    return cv2.GaussianBlur(np.where(distance > 0, 255, 0).astype(np.uint8), (0, 0), softness)  # type: ignore[return-value]
+    return cv2.GaussianBlur(np.where(distance > 0, 255, 0).astype(np.uint8), (0, 0), softness)
 
 
 def mixture(over: Any, under: Any, mask: U8) -> U8:
@@ -155,8 +155,8 @@ def composites(webcam: U8) -> list[tuple[U8, U8, U8, U8]]:
         (data.astronaut(), data.chelsea()), (data.coffee(), data.rocket(), np.full((9, 16, 3), 255, np.uint8))
     ):
         over, under = natural(person, 360, 640), natural(wall, 360, 640)
-        found.append((mixture(over, under, mask), mask, over, under))  # type: ignore[arg-type]
-    return found  # type: ignore[return-value]
+        found.append((mixture(over, under, mask), mask, over, under))
+    return found
 
 
 def weighted_error(colours: U8, truth: U8, mask: U8) -> float:

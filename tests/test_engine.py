@@ -52,7 +52,7 @@ def room() -> U8:
     room[260:] = (70, 100, 130)
     cv2.rectangle(room, (400, 60), (560, 180), (230, 200, 160), -1)
     cv2.rectangle(room, (80, 230), (300, 250), (40, 60, 90), -1)
-    return cv2.GaussianBlur(room, (0, 0), 1)  # type: ignore[return-value]
+    return cv2.GaussianBlur(room, (0, 0), 1)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -460,7 +460,7 @@ def test_impossible_options_are_refused(options: dict[str, object], message: str
 
 
 def test_numpy_numbers_are_options(webcam: U8) -> None:
-    options = SegmenterOptions(num_threads=np.int64(2), score_threshold=np.float32(0.5))  # type: ignore[arg-type]
+    options = SegmenterOptions(num_threads=np.int64(2), score_threshold=np.float32(0.5))
     with UpperBodySegmenter(options) as engine:
         assert engine.process(bgr_frame(webcam)).success
 

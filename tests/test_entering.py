@@ -20,7 +20,7 @@ SPEED = 14
 def person(portrait: U8) -> U8:
     """Head and shoulders with their own alpha, BGRA 200 x 188."""
     bgr = cv2.resize(portrait, (188, 200), interpolation=cv2.INTER_AREA)
-    return np.dstack([bgr, upperbodyseg.segment(bgr)])  # type: ignore[arg-type]
+    return np.dstack([bgr, upperbodyseg.segment(bgr)])
 
 
 def place(frame: U8, person: U8, x: int) -> tuple[U8, U8]:

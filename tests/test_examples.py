@@ -36,7 +36,7 @@ def run(name: str, folder: Path, *arguments: str) -> str:
 def read(path: Path, *, alpha: bool = False) -> NDArray[np.uint8]:
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED if alpha else cv2.IMREAD_COLOR)
     assert picture is not None, path
-    return picture  # type: ignore[return-value]
+    return picture
 
 
 def part(picture: NDArray[np.uint8], box: tuple[float, ...], left: int = 0) -> NDArray[np.uint8]:

@@ -102,7 +102,7 @@ def test_fields_by_keyword(data: object) -> None:
 def test_fields_without_data_are_refused() -> None:
     for fields in ({"width": 3}, {"data_size": 4}, {"step": -1}, {"height": "x"}):
         with pytest.raises(InputError):
-            ImageBuffer(**fields)  # type: ignore[arg-type]
+            ImageBuffer(**fields)
     assert ImageBuffer(width=0, height=0).empty()
 
 

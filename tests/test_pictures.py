@@ -151,15 +151,15 @@ def test_grey_palette_and_single_bits_look_as_they_should(rgb: U8) -> None:
     np.testing.assert_array_equal(decode_picture(encode(grey, "PNG")).bgr, three)
     np.testing.assert_array_equal(
         decode_picture(encode(np.uint16(grey) * 257, "PNG")).bgr,
-        three,  # type: ignore[arg-type]
+        three,
     )
     np.testing.assert_array_equal(
         decode_picture(encode(np.uint16(grey) * 257, "TIFF")).bgr,
-        three,  # type: ignore[arg-type]
+        three,
     )
     np.testing.assert_array_equal(
         decode_picture(encode(np.float32(grey) / 255, "TIFF")).bgr,
-        three,  # type: ignore[arg-type]
+        three,
     )
     bits = small(grey).convert("1", dither=Image.Dither.NONE)
     np.testing.assert_array_equal(
@@ -198,7 +198,7 @@ def test_a_transparent_colour_and_a_transparent_palette(rgb: U8) -> None:
     cases = (
         (encode(keyed, "PNG", transparency=(1, 2, 3)), 20),
         (encode(grey, "PNG", transparency=7), 20),
-        (encode(np.uint16(grey) * 257, "PNG", transparency=7 * 257), 20),  # type: ignore[arg-type]
+        (encode(np.uint16(grey) * 257, "PNG", transparency=7 * 257), 20),
         (encode(palette, "PNG", transparency=0), 1),
         (encode(palette, "GIF", transparency=0), 1),
     )

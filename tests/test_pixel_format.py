@@ -123,11 +123,11 @@ def test_one_byte_less_than_needed_is_refused(image_type: ImageType, astronaut: 
         pairs = image_type in (ImageType.NV12, ImageType.YUV_420_888)
         least = whole.data_size - (row - needed) - pairs
         fields = {"width": width, "height": height, "step": whole.step, "channels": whole.channels}
-        buffer = ImageBuffer(**fields, data=whole.data[:least])  # type: ignore[arg-type]
+        buffer = ImageBuffer(**fields, data=whole.data[:least])
         assert open_frame(buffer, image_type, LIMIT).width == width
         with pytest.raises(InputError, match="bytes"):
             open_frame(
-                ImageBuffer(**fields, data=whole.data[: least - 1]),  # type: ignore[arg-type]
+                ImageBuffer(**fields, data=whole.data[: least - 1]),
                 image_type,
                 LIMIT,
             )
@@ -209,8 +209,8 @@ def test_pairs_without_the_very_last_byte_repeat_the_one_beside_it(
     expected = bytearray(whole.data)
     expected[end - 1] = expected[end - 3] if row > 2 else expected[end - 1 - whole.step] if pairs > 1 else 128
     fields = {"width": width, "height": height, "step": whole.step, "channels": 1}
-    short = open_frame(ImageBuffer(**fields, data=whole.data[: end - 1]), image_type, LIMIT)  # type: ignore[arg-type]
-    repeated = open_frame(ImageBuffer(**fields, data=expected), image_type, LIMIT)  # type: ignore[arg-type]
+    short = open_frame(ImageBuffer(**fields, data=whole.data[: end - 1]), image_type, LIMIT)
+    repeated = open_frame(ImageBuffer(**fields, data=expected), image_type, LIMIT)
     for got, plane in zip(short.planes, repeated.planes, strict=True):
         np.testing.assert_array_equal(got, plane)
 

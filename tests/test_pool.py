@@ -610,7 +610,7 @@ def test_a_pool_has_an_engine_for_every_cpu_of_the_process(monkeypatch: pytest.M
     assert SegmenterPool(FAST).size == 7
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert SegmenterPool(FAST).size == 1
-    assert SegmenterPool(FAST, size=np.int64(2)).size == 2  # type: ignore[arg-type]
+    assert SegmenterPool(FAST, size=np.int64(2)).size == 2
 
 
 def test_missing_models_are_named_and_loading_can_be_tried_again(

@@ -65,7 +65,7 @@ def _out_of_focus(bgr: U8, rng: np.random.Generator) -> U8:
     radius = float(rng.uniform(0.7, max(0.02 * max(bgr.shape[:2]), 1)))
     grid = np.arange(-int(radius), int(radius) + 1)
     disc = (grid[:, None] ** 2 + grid**2 <= (radius + 0.3) ** 2).astype(np.float32)
-    return cv2.filter2D(bgr, -1, disc / disc.sum())  # type: ignore[return-value]
+    return cv2.filter2D(bgr, -1, disc / disc.sum())
 
 
 _LINEAR = (np.arange(256, dtype=np.float32) / 255) ** 2.2

@@ -30,7 +30,7 @@ class _SharingBuilder(flatbuffers.Builder):
         return self._written[key]
 
     def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
-        return super().StartVector(elemSize, numElems, BUFFER_ALIGNMENT if elemSize == 1 else alignment)  # type: ignore[no-any-return]
+        return super().StartVector(elemSize, numElems, BUFFER_ALIGNMENT if elemSize == 1 else alignment)
 
 
 def compact(content: bytes) -> bytes:

@@ -68,7 +68,7 @@ class Entrance(nn.Module):
         self.conv = conv_bn(3, width, 3, 2)
 
     def forward(self, bgr: Tensor) -> Tensor:
-        return self.conv(bgr if self.scale == 1.0 else bgr * self.scale)  # type: ignore[no-any-return]
+        return self.conv(bgr if self.scale == 1.0 else bgr * self.scale)
 
     @torch.no_grad()
     def fold(self) -> None:
@@ -99,7 +99,7 @@ class FusedConv(nn.Module):
         self.project = conv_bn(mid, cout, 1, act=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.project(self.expand(x))  # type: ignore[no-any-return]
+        return self.project(self.expand(x))
 
 
 class Trunk(nn.Module):
@@ -132,7 +132,7 @@ class Trunk(nn.Module):
     def load_backbone(self, backbone: Backbone) -> None:
         """Take over the blocks that ``backbone`` has too; its first stage has no place here."""
         for ours, theirs in zip(self.stages, list(backbone.stages)[1:], strict=False):
-            for mine, other in zip(ours, theirs, strict=False):  # type: ignore[call-overload]
+            for mine, other in zip(ours, theirs, strict=False):
                 if isinstance(mine, MBConv):
                     mine.load_state_dict(other.state_dict())
 
@@ -147,7 +147,7 @@ class Join(nn.Module):
         self.settle = Residual(width)
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
-        return self.settle(F.relu(up2(self.deep(deep)) + self.skip(skip)))  # type: ignore[no-any-return]
+        return self.settle(F.relu(up2(self.deep(deep)) + self.skip(skip)))
 
 
 class FastDetector(Detector):

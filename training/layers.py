@@ -65,7 +65,7 @@ class SameConv2d(nn.Conv2d):
             x = F.pad(x, (low, k - s - low) * 2)
         if self.groups > 1 and self.training and torch.is_autocast_enabled("cpu") and x.device.type == "cpu":
             weight = self.weight.bfloat16()
-            return DepthwiseConv.apply(x.bfloat16(), weight, s, padding)  # type: ignore[no-any-return,no-untyped-call]
+            return DepthwiseConv.apply(x.bfloat16(), weight, s, padding)
         return F.conv2d(x, self.weight, self.bias, s, padding, 1, self.groups)
 
 
@@ -98,11 +98,11 @@ class MBConv(nn.Module):
         y = x if self.expand is None else self.expand(x)
         y = self.project(self.depthwise(y))
         if not self.residual:
-            return y  # type: ignore[no-any-return]
+            return y
         if self.training and self.drop > 0:
             kept = torch.rand(len(y), 1, 1, 1, device=y.device) >= self.drop
             y = y * (kept / (1 - self.drop)).to(y.dtype)
-        return x + y  # type: ignore[no-any-return]
+        return x + y
 
 
 class Backbone(nn.Module):

@@ -52,7 +52,7 @@ class Library:
     def sets(self) -> dict[str, int]:
         """Number of pictures by set."""
         kinds = (self.people, self.cutouts, self.backgrounds)
-        return {name: len(some) for kind in kinds for name, some in kind.items() if some}  # type: ignore[attr-defined]
+        return {name: len(some) for kind in kinds for name, some in kind.items() if some}
 
 
 def read_manifest(folder: Path) -> list[dict[str, str]]:

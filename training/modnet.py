@@ -31,4 +31,4 @@ class MODNet:
         x = resize(bgr, height, width)[..., ::-1].astype(np.float32) / 127.5 - 1
         name = self._net.get_inputs()[0].name
         alpha = self._net.run(None, {name: x.transpose(2, 0, 1)[None]})[0][0, 0]
-        return cv2.resize(alpha, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[no-any-return]
+        return cv2.resize(alpha, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)

@@ -36,14 +36,14 @@ def _encode(picture: U8, suffix: str, quality: int) -> bytes:
 
 
 def _coarse(alpha: U8) -> U8:
-    return (np.rint(alpha / STEP) * STEP).astype(np.uint8)  # type: ignore[no-any-return]
+    return (np.rint(alpha / STEP) * STEP).astype(np.uint8)
 
 
 def _read(file: Path) -> U8:
     picture = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise OSError(f"can't read {file}")
-    return picture  # type: ignore[return-value]
+    return picture
 
 
 def pack(folder: Path, labels: Path | None, out: Path, quality: int = QUALITY) -> int:
@@ -69,7 +69,7 @@ def pack(folder: Path, labels: Path | None, out: Path, quality: int = QUALITY) -
 
             def fit(plane: U8, how: int, size: tuple[int, int] = size) -> U8:
                 same = plane.shape[1::-1] == size
-                return plane if same else cv2.resize(plane, size, interpolation=how)  # type: ignore[return-value]
+                return plane if same else cv2.resize(plane, size, interpolation=how)
 
             name = str(Path(file).with_suffix(".webp"))
             scales[file] = scale, name

@@ -53,7 +53,7 @@ class TeachersMask:
         self._networks = [network.eval() for network in networks]
 
     def __call__(self, bgr: U8) -> F32:
-        return np.mean([self._in_size(bgr, size) for size in SIZES], axis=0)  # type: ignore[no-any-return]
+        return np.mean([self._in_size(bgr, size) for size in SIZES], axis=0)
 
     def _in_size(self, bgr: U8, size: int) -> F32:
         x = torch.from_numpy(resize(np.ascontiguousarray(bgr), size, size)).permute(2, 0, 1)[None].float()
@@ -61,7 +61,7 @@ class TeachersMask:
         with torch.no_grad():
             p = torch.stack([network(both).sigmoid() for network in self._networks]).mean(0)
         mean = ((p[0] + p[1].flip(2)) / 2)[0].numpy()
-        return cv2.resize(mean, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+        return cv2.resize(mean, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _in_regions(model: Callable[[U8], NDArray[np.generic]], bgr: U8, boxes: Iterable[Box]) -> F32:

@@ -116,7 +116,7 @@ def segmenter_sample(
     weight[undecided] = 0
     bgr, alpha = resize(camera_defects(bgr, rng), size, size), resize(alpha, size, size)
     weight = cv2.resize(weight, (size, size), interpolation=cv2.INTER_NEAREST)
-    return exposed(bgr), alpha, weight  # type: ignore[return-value]
+    return exposed(bgr), alpha, weight
 
 
 MAX_BOXES = 24
@@ -141,8 +141,8 @@ def _letterboxed(bgr: U8, size: int, rng: np.random.Generator | None) -> U8:
     fit = letterbox_geometry(bgr.shape[:2], size)
     inside = cv2.resize(bgr, (fit.width, fit.height), interpolation=cv2.INTER_AREA)
     if rng is not None:
-        inside = camera_defects(inside, rng)  # type: ignore[arg-type]
-    inside = exposed(inside)  # type: ignore[arg-type]
+        inside = camera_defects(inside, rng)
+    inside = exposed(inside)
     square = np.full((size, size, 3), PADDING, np.uint8)
     square[fit.top :, fit.left :][: fit.height, : fit.width] = inside
     return square

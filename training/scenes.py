@@ -229,4 +229,4 @@ def _paste(bgr: U8, alpha: U8, cut: U8, x: int, y: int) -> F32 | None:
     box = alpha_box(part[..., 3])
     if not len(box):
         return None
-    return box[0] + np.asarray([x0, y0, x0, y0], np.float32)  # type: ignore[no-any-return]
+    return box[0] + np.asarray([x0, y0, x0, y0], np.float32)

@@ -40,7 +40,7 @@ class Segmenter(nn.Module):
         x = self.merge8(x, s8)
         x = self.merge4(x, s4)
         x = self.merge2(x, s2)
-        return self.head(x)  # type: ignore[no-any-return]
+        return self.head(x)
 
     def forward(self, bgr: Tensor) -> Tensor:
         return F.pixel_shuffle(self.cells(bgr), 2)

@@ -27,7 +27,7 @@ def sharpened(mask: U8, power: float) -> U8:
     Several teachers' mean is softer than each of them; this undoes it. From the sharpening of guessed labels
     by Berthelot et al. 2019, "MixMatch".
     """
-    return mask if power == 1 else cv2.LUT(mask, _curve(power))  # type: ignore[return-value]
+    return mask if power == 1 else cv2.LUT(mask, _curve(power))
 
 
 def certain(label: U8, reach: int) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +59,7 @@ def target(
     alone = np.zeros(label.shape, bool)
     if mask is not None:
         sharp = sharpened(mask, power)
-        out = cv2.addWeighted(label, 1 - share, sharp, share, 0)  # type: ignore[assignment]
+        out = cv2.addWeighted(label, 1 - share, sharp, share, 0)
         alone = ~known
         out = np.where(alone, sharp, out)
     out = np.where(away & known, np.uint8(0), np.where(inside & known, np.uint8(255), out))

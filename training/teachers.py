@@ -43,7 +43,7 @@ class SegmenterTeacher:
         (cells,) = file.run(resize(bgr, file.size, file.size))
         n = len(cells)
         mask = cells.reshape(n, n, 2, 2).transpose(0, 2, 1, 3).reshape(2 * n, 2 * n)
-        return cv2.resize(mask, (self.size, self.size), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+        return cv2.resize(mask, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
 
 
 class Finder:

@@ -39,7 +39,7 @@ WARM_UP = 150  # steps over which the learning rate rises
 SAVE_EVERY = 120.0  # seconds
 
 
-class Stream(IterableDataset):  # type: ignore[type-arg]
+class Stream(IterableDataset):
     """A stage's samples; each worker draws its own."""
 
     def __init__(
@@ -136,7 +136,7 @@ def start(network: torch.nn.Module, run: Path | None) -> torch.nn.Module:
             accurate.load_state_dict(weights)
         network.start_from(accurate.backbone)
     elif run is None:
-        network.backbone.load_imagenet()  # type: ignore[union-attr,operator]
+        network.backbone.load_imagenet()
     else:
         raise SystemExit(f"{run} holds the weights of another network than {type(network).__name__}")
     return network

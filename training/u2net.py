@@ -34,4 +34,4 @@ class U2Net:
         name = self._net.get_inputs()[0].name
         p = self._net.run(None, {name: x.transpose(2, 0, 1)[None].astype(np.float32)})[0][0, 0]
         p = (p - p.min()) / max(float(p.max() - p.min()), 1e-6)
-        return cv2.resize(p, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[no-any-return]
+        return cv2.resize(p, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)

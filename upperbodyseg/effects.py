@@ -237,7 +237,7 @@ def cut_out(image: ImageSource, mask: U8 | None = None, *, quick: bool = False) 
         _lay_over(image, mask, colours, person)
     else:
         person = _separate(image, mask, colours)
-    return cv2.merge([person, mask])  # type: ignore[return-value]
+    return cv2.merge([person, mask])
 
 
 def cover(picture: U8, height: int, width: int) -> U8:

@@ -141,11 +141,11 @@ def resize(
         return out
     step = (_step(h, height, quick), _step(w, width, quick))
     if step == (height, width):
-        return cv2.resize(plane, (width, height), dst=out)  # type: ignore[return-value]
+        return cv2.resize(plane, (width, height), dst=out)
     if step != (h, w):
         between = None if buffers is None else buffers.take("resize", (*step, *plane.shape[2:]))
-        plane = cv2.resize(plane, step[::-1], dst=between)  # type: ignore[assignment]
-    return cv2.resize(plane, (width, height), dst=out, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+        plane = cv2.resize(plane, step[::-1], dst=between)
+    return cv2.resize(plane, (width, height), dst=out, interpolation=cv2.INTER_AREA)
 
 
 def _step(length: int, wanted: int, quick: bool) -> int:

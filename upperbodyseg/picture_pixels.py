@@ -102,7 +102,7 @@ def _to_srgb(image: Any, profile: bytes) -> Any:
 def turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Turn pixels ``(H, W)`` or ``(H, W, C)`` as an orientation of 1 to 8 says (EXIF 2.3, tag 274)."""
     if orientation in (5, 6, 7, 8):
-        pixels = cv2.transpose(pixels)  # type: ignore[assignment]
+        pixels = cv2.transpose(pixels)
     # cv2.flip: 0 upside down, 1 left to right, -1 both.
     how = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
-    return pixels if how is None else cv2.flip(pixels, how)  # type: ignore[return-value]
+    return pixels if how is None else cv2.flip(pixels, how)

@@ -117,7 +117,7 @@ class Picture:
         """A mask of this picture times its alpha: who was erased stays erased."""
         if self.alpha is None:
             return mask
-        return cv2.multiply(mask, self.alpha, scale=1 / 255)  # type: ignore[return-value]
+        return cv2.multiply(mask, self.alpha, scale=1 / 255)
 
 
 def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -330,11 +330,11 @@ def _load(image: ImageFile) -> Picture:
     if damaged and not pixels[..., :3].any():
         raise PictureError("is damaged: nothing of it can be decoded")
     if pixels.ndim == 2:
-        return Picture(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), None, damaged)  # type: ignore[arg-type]
+        return Picture(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), None, damaged)
     if pixels.shape[2] == 3:
         return Picture(pixels, None, damaged)
     alpha = None if pixels[..., 3].min() == 255 else np.ascontiguousarray(pixels[..., 3])
-    return Picture(cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR), alpha, damaged)  # type: ignore[arg-type]
+    return Picture(cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR), alpha, damaged)
 
 
 def flatten(picture: Picture) -> NDArray[np.uint8]:
@@ -343,7 +343,7 @@ def flatten(picture: Picture) -> NDArray[np.uint8]:
         return picture.bgr
     share = cv2.merge([picture.alpha] * 3)
     white = cv2.bitwise_not(share)
-    return cv2.add(cv2.multiply(picture.bgr, share, scale=1 / 255), white)  # type: ignore[return-value]
+    return cv2.add(cv2.multiply(picture.bgr, share, scale=1 / 255), white)
 
 
 def decode_labels(content: bytes, limits: PictureLimits | None = None) -> NDArray[np.uint8]:

@@ -172,7 +172,7 @@ class Pipeline:
         """What a region adds to the frame's mask; ``number`` keeps the parts' scratch memory apart."""
         if not refines:
             return Part(seen.region, seen.mask)
-        grey: NDArray[np.uint8] = cv2.cvtColor(seen.bgr, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
+        grey: NDArray[np.uint8] = cv2.cvtColor(seen.bgr, cv2.COLOR_BGR2GRAY)
         luma = frame.read_luma(seen.region, self._buffers, f"luma {number}")
         return Part(seen.region, seen.mask, Guide(grey, *luma, grain=grain))
 

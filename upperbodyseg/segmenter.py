@@ -86,9 +86,9 @@ class PersonSegmenter:
         Raises:
             InferenceError: the runtime failed.
         """
-        mirrored: NDArray[np.uint8] = cv2.flip(seen.bgr, 1)  # type: ignore[assignment]
+        mirrored: NDArray[np.uint8] = cv2.flip(seen.bgr, 1)
         other = cv2.flip(self._mask(mirrored, clock or Clock()), 1)
-        mean: NDArray[np.uint8] = cv2.addWeighted(seen.mask, 0.5, other, 0.5, 0)  # type: ignore[assignment]
+        mean: NDArray[np.uint8] = cv2.addWeighted(seen.mask, 0.5, other, 0.5, 0)
         return seen._replace(mask=mean)
 
     def _mask(self, bgr: NDArray[np.uint8], clock: Clock) -> NDArray[np.uint8]:

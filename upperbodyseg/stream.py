@@ -179,7 +179,7 @@ class Stream:
         if self._cells.shape == cells.shape:
             change = cv2.absdiff(cells, self._cells)
             self._cut = bool(np.count_nonzero(change > _CUT_LEVELS) > _CUT_SHARE * cells.size)
-            stirs = self._stirs(change)  # type: ignore[arg-type]
+            stirs = self._stirs(change)
         self._cells = cells
         self._age += 1
         every = CHECK_EVERY if self.tracks else EMPTY_CHECK_EVERY
@@ -309,4 +309,4 @@ def _cells(frame: Frame) -> NDArray[np.uint8]:
     # Samples are far apart: a copy of them is small. A new array in any case, since the caller may fill the
     # frame anew.
     samples: NDArray[np.uint8] = plane[rows // 2 :: rows, columns // 2 :: columns].copy()
-    return cv2.resize(samples, _GRID[::-1], interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return cv2.resize(samples, _GRID[::-1], interpolation=cv2.INTER_AREA)

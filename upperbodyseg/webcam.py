@@ -192,7 +192,7 @@ class FrameSource:
             while not self._stop.is_set():
                 done, bgr = self._capture.read()
                 if done:
-                    self._give(bgr)  # type: ignore[arg-type]
+                    self._give(bgr)
                 else:
                     self._stop.wait(0.01)
         finally:
@@ -299,7 +299,7 @@ class Window:
         scale = min(across / width, down / height)
         width, height = max(round(width * scale), 1), max(round(height * scale), 1)
         shown = bgr.copy() if (height, width) == bgr.shape[:2] else cv2.resize(bgr, (width, height))
-        _draw_text(shown, status)  # type: ignore[arg-type]
+        _draw_text(shown, status)
         surface.fill((0, 0, 0))
         picture = pygame.image.frombuffer(shown, (width, height), "BGR")
         surface.blit(picture, ((across - width) // 2, (down - height) // 2))
@@ -415,7 +415,7 @@ def run_live(
             captured = source.read()
             bgr: NDArray[np.uint8] = captured.bgr
             if mirror:
-                bgr = cv2.flip(bgr, 1)  # type: ignore[assignment]
+                bgr = cv2.flip(bgr, 1)
             timestamp_ms = round(captured.time_s * 1000)
             frame = FrameInput.from_array(bgr, ImageType.BGR_888, timestamp=timestamp_ms)
             mask = engine.process(frame, blur_sigma).mask

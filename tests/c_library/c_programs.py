@@ -144,7 +144,7 @@ def frame_file(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Callable[..., Fr
     def write(width: int, height: int, image_type: ImageType, *, still: bool = False) -> FrameFile:
         picture = cv2.resize(astronaut, (width, height), interpolation=cv2.INTER_AREA)
         path = tmp_path / f"{image_type.name}-{width}x{height}.raw"
-        return FrameFile(path, picture, image_type, still=still)  # type: ignore[arg-type]
+        return FrameFile(path, picture, image_type, still=still)
 
     return write
 

@@ -38,7 +38,7 @@ def photo(tmp_path: Path, webcam: U8) -> Path:
 def read(path: Path) -> U8:
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert picture is not None
-    return picture  # type: ignore[return-value]
+    return picture
 
 
 def test_a_photo_becomes_its_mask(

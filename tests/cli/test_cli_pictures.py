@@ -28,7 +28,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such 
 def read(path: Path) -> U8:
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert picture is not None
-    return picture  # type: ignore[return-value]
+    return picture
 
 
 def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:

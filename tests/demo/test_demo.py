@@ -86,7 +86,7 @@ def send(host: str, header: dict[str, object], *parts: bytes) -> tuple[dict[str,
 def decode(content: bytes) -> U8:
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     assert picture is not None
-    return picture  # type: ignore[return-value]
+    return picture
 
 
 def encode(picture: U8, suffix: str = ".png") -> bytes:

@@ -64,7 +64,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def the_square(bgr: np.ndarray) -> Prediction:
-    return Prediction(square(shape=bgr.shape[:2]))  # type: ignore[arg-type]
+    return Prediction(square(shape=bgr.shape[:2]))
 
 
 # --- readers ------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def test_soft_figures_and_coverage_stand_beside_the_others(folder: Path, tmp_pat
     dataset = read_dataset(folder, "folder")
 
     def half_seen(bgr: np.ndarray) -> Prediction:
-        grey = square(100, bgr.shape[:2])  # type: ignore[arg-type]
+        grey = square(100, bgr.shape[:2])
         return Prediction(grey, ((0, 0, 30, 40),))
 
     methods: dict[str, Method] = {"right": the_square, "grey": half_seen}

@@ -165,7 +165,7 @@ def test_what_is_no_file_is_told_apart(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=words):
-        run(source, tmp_path / "out.mp4")  # type: ignore[arg-type]
+        run(source, tmp_path / "out.mp4")
     for command in (["video", source, "-o", "out.mp4"], ["webcam", "--input", source, "--no-window"]):
         assert main([*command, *(["--virtual-camera"] if command[0] == "webcam" else [])]) == 2
         printed = capsys.readouterr().err

@@ -141,7 +141,7 @@ def test_a_render_may_fill_one_picture_again_and_again(tmp_path: Path, pictures:
         return out
 
     run(source, tmp_path / "out", render)
-    written = [cv2.imread(str(p))[0, 0, 0] for p in sorted((tmp_path / "out").iterdir())]  # type: ignore[index]
+    written = [cv2.imread(str(p))[0, 0, 0] for p in sorted((tmp_path / "out").iterdir())]
     assert written == [20 * i for i in range(12)]
 
 

@@ -59,7 +59,7 @@ class MediaPipeSelfie:
         self.invoke()
         probability = self._net.get_tensor(self._output)[0, ..., 0]
         mask: NDArray[np.uint8] = np.rint(probability * 255).clip(0, 255).astype(np.uint8)
-        return cv2.resize(mask, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+        return cv2.resize(mask, bgr.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
     def load(self, small: NDArray[np.uint8]) -> None:
         """Put a BGR picture of 256 x 256 in."""

@@ -236,4 +236,4 @@ def _contour(foreground: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def distance(contour: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Euclidean distance of every pixel to the contour."""
-    return cv2.distanceTransform((~contour).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)  # type: ignore[return-value]
+    return cv2.distanceTransform((~contour).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

@@ -55,7 +55,7 @@ def _small(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return plane
     shrinks = min(plane.shape) >= SIDE
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(plane, (SIDE, SIDE), interpolation=how)  # type: ignore[return-value]
+    return cv2.resize(plane, (SIDE, SIDE), interpolation=how)
 
 
 def decidedness(

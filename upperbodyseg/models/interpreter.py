@@ -270,7 +270,7 @@ class Interpreter:
         if self._levels is None or self._levels[0] is not to_levels:
             every = np.arange(256, dtype=np.uint8).view(np.int8)
             self._levels = to_levels, to_levels(_dequantized(every, quantization).reshape(1, 256))
-        return cv2.LUT(raw.view(np.uint8), self._levels[1])  # type: ignore[return-value]
+        return cv2.LUT(raw.view(np.uint8), self._levels[1])
 
     def _finite(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         if not np.isfinite(values).all():

@@ -69,7 +69,7 @@ def non_maximum_suppression(
     """
     rectangles = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
     # OpenCV drops scores that do not exceed its threshold, and takes none below 0.
-    kept = cv2.dnn.NMSBoxes(rectangles, np.maximum(scores, _ABOVE_ZERO), 0.0, iou)  # type: ignore[arg-type]
+    kept = cv2.dnn.NMSBoxes(rectangles, np.maximum(scores, _ABOVE_ZERO), 0.0, iou)
     return [int(i) for i in kept][:most]
 
 

@@ -40,7 +40,7 @@ def probability_to_mask(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Probability 0-1 to mask 0-255, uint8, of the same shape: two dimensions or three."""
     gain = 255.0 / (1.0 - 2.0 * CERTAIN)
     # Scales, rounds and cuts to 0-255 in one pass.
-    return cv2.addWeighted(probability, gain, probability, 0.0, -CERTAIN * gain, dtype=cv2.CV_8U)  # type: ignore[return-value]
+    return cv2.addWeighted(probability, gain, probability, 0.0, -CERTAIN * gain, dtype=cv2.CV_8U)
 
 
 def cells_to_pixels(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -189,4 +189,4 @@ def blur_mask(mask: NDArray[np.uint8], blur_sigma: float, out: NDArray[np.uint8]
         sigmaY=blur_sigma * small_height / height,
         borderType=cv2.BORDER_REPLICATE,
     )
-    resize(small, height, width, out=out)  # type: ignore[arg-type]
+    resize(small, height, width, out=out)

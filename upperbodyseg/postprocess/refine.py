@@ -88,15 +88,15 @@ def _linear_functions(
     height, width = mask.shape
     if width >= _HALVED:
         small = (width // 2, height // 2)
-        grey = cv2.resize(grey, small, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        mask = cv2.resize(mask, small, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        grey = cv2.resize(grey, small, interpolation=cv2.INTER_AREA)
+        mask = cv2.resize(mask, small, interpolation=cv2.INTER_AREA)
     size = (2 * _RADIUS + 1, 2 * _RADIUS + 1)
 
     def mean(plane: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.float32]:
-        return cv2.boxFilter(plane, cv2.CV_32F, size)  # type: ignore[return-value]
+        return cv2.boxFilter(plane, cv2.CV_32F, size)
 
     mean_grey, mean_mask = mean(grey), mean(mask)
-    covariance = mean(cv2.multiply(grey, mask, dtype=cv2.CV_16U)) - mean_grey * mean_mask  # type: ignore[arg-type]
+    covariance = mean(cv2.multiply(grey, mask, dtype=cv2.CV_16U)) - mean_grey * mean_mask
     variance = cv2.sqrBoxFilter(grey, cv2.CV_32F, size) - mean_grey * mean_grey
     slope: Any = covariance / (variance + np.float32(epsilon))
     constant: Any = mean_mask - slope * mean_grey

@@ -81,7 +81,7 @@ class TemporalSmoother:
                 share = cv2.max(share, fresh)
             new = cv2.multiply(mask, share, scale=1 / 255)
             old = cv2.multiply(self._mask, cv2.bitwise_not(share), scale=1 / 255)
-            mask = cv2.add(new, old)  # type: ignore[assignment]
+            mask = cv2.add(new, old)
         self._region, self._bgr, self._mask = region, bgr, mask
         return mask
 
@@ -101,7 +101,7 @@ class TemporalSmoother:
             now, before = (_means(picture) for picture in (bgr, self._bgr))
             table = _moving_table(self.noise * _LEFT_IN_MEANS, width)
             moving = cv2.max(moving, cv2.LUT(cv2.absdiff(now, before), table))
-        return cv2.resize(moving, (width, height))  # type: ignore[return-value]
+        return cv2.resize(moving, (width, height))
 
     def _move(self, region: Region) -> NDArray[np.uint8]:
         """Lay what is remembered where the new region has it; 255 where nothing was, else 0."""
@@ -116,10 +116,10 @@ class TemporalSmoother:
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (width, height)
         edge = cv2.BORDER_REPLICATE
-        self._bgr = cv2.warpAffine(self._bgr, matrix, size, flags=how, borderMode=edge)  # type: ignore[assignment]
-        self._mask = cv2.warpAffine(self._mask, matrix, size, flags=how)  # type: ignore[assignment]
+        self._bgr = cv2.warpAffine(self._bgr, matrix, size, flags=how, borderMode=edge)
+        self._mask = cv2.warpAffine(self._mask, matrix, size, flags=how)
         inside = np.zeros((height, width), np.uint8)
-        return cv2.warpAffine(inside, matrix, size, flags=how, borderValue=(255.0,))  # type: ignore[return-value]
+        return cv2.warpAffine(inside, matrix, size, flags=how, borderValue=(255.0,))
 
 
 def _means(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -128,7 +128,7 @@ def _means(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     grey = cv2.cvtColor(
         cv2.resize(bgr, (width // 2, height // 2), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY
     )
-    return cv2.blur(grey, (_REACH, _REACH))  # type: ignore[return-value]
+    return cv2.blur(grey, (_REACH, _REACH))
 
 
 @cache

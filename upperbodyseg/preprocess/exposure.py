@@ -39,4 +39,4 @@ def exposed(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     light = int(np.partition(levels, k)[k])
     if light >= BRIGHT:
         return bgr
-    return cv2.convertScaleAbs(bgr, alpha=min(BRIGHT / max(light, 1), MAX_GAIN))  # type: ignore[return-value]
+    return cv2.convertScaleAbs(bgr, alpha=min(BRIGHT / max(light, 1), MAX_GAIN))

@@ -107,7 +107,7 @@ class Frame:
         pixels = resize(self.planes[0][y, x], height, width, buffers, own, quick)
         if not self.image_type.is_yuv:
             code = _PACKED[self.image_type]
-            return pixels if code is None else cv2.cvtColor(pixels, code)  # type: ignore[return-value]
+            return pixels if code is None else cv2.cvtColor(pixels, code)
         y = slice(region.y0 // 2, (region.y1 + 1) // 2)
         x = slice(region.x0 // 2, (region.x1 + 1) // 2)
         # Chroma goes straight to the wanted size, not to half of it as a small 4:2:0 picture would
@@ -115,7 +115,7 @@ class Frame:
         chroma = [resize(plane[y, x], height, width, buffers, quick=quick) for plane in self.planes[1:]]
         yuv = np.empty((height, width, 3), np.uint8)
         cv2.mixChannels([pixels, *chroma], [yuv], _YUV_ORDER[self.image_type])
-        return cv2.transform(yuv, _YUV_TO_BGR)  # type: ignore[return-value]
+        return cv2.transform(yuv, _YUV_TO_BGR)
 
     def read_luma(
         self, region: Region, buffers: Buffers, name: str = "luma"

@@ -38,7 +38,7 @@ class Orientation(NamedTuple):
     def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Turn ``(H, W, 3)`` upright."""
         if self.transpose:
-            picture = cv2.transpose(picture)  # type: ignore[assignment]
+            picture = cv2.transpose(picture)
         if self.flip is not None:
-            picture = cv2.flip(picture, self.flip)  # type: ignore[assignment]
+            picture = cv2.flip(picture, self.flip)
         return picture

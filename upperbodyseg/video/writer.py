@@ -89,7 +89,7 @@ class FileWriter:
             pixel_format = {"bgr": "bgr24", "grey": "gray", "bgra": "bgra"}[self._layout]
             pad_y, pad_x = self._height - picture.shape[0], self._width - picture.shape[1]
             if pad_y or pad_x:
-                picture = cv2.copyMakeBorder(picture, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)  # type: ignore[assignment]
+                picture = cv2.copyMakeBorder(picture, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)
             given = load_av().VideoFrame.from_ndarray(picture, pixel_format)
             given.pts, given.time_base = pts, self._time_base
             self._durations[pts] = round(frame.duration * self._format.time_base / self._time_base)
