@@ -97,10 +97,11 @@ def test_androids_views_of_one_memory_are_used_as_they_are(
 def test_one_memory_in_the_layouts_order_is_a_view(kind: Any) -> None:
     memory = kind(np.arange(16 * 8 * 3 // 2, dtype=np.uint8))
     flat = np.frombuffer(memory, np.uint8)
-    for image_type, offsets, steps in (
+    layouts: tuple[tuple[ImageType, Any, Any], ...] = (
         (ImageType.NV12, [0, 128], [16, 16]),
         (ImageType.I420, (0, 128, 160), np.array([16, 8, 8])),
-    ):
+    )
+    for image_type, offsets, steps in layouts:
         frame = FrameInput.from_planes(
             memory, width=14, height=8, steps=steps, offsets=offsets, image_type=image_type
         )
@@ -205,7 +206,12 @@ def test_a_wrong_step_and_pixel_stride_are_named() -> None:
     ],
 )
 def test_wrong_planes_are_named(fields: dict[str, Any], message: str) -> None:
-    good = {"planes": [bytes(16), bytes(4), bytes(4)], "width": 4, "height": 4, "steps": [4, 2, 2]}
+    good: dict[str, Any] = {
+        "planes": [bytes(16), bytes(4), bytes(4)],
+        "width": 4,
+        "height": 4,
+        "steps": [4, 2, 2],
+    }
     FrameInput.from_planes(**good)
     with pytest.raises(InputError, match=message):
         FrameInput.from_planes(**{**good, **fields})
@@ -218,7 +224,8 @@ def test_a_cameras_mask_is_that_of_the_same_frame_without_padding(
     packed = cv2.cvtColor(webcam, cv2.COLOR_BGR2YUV_I420)
     expected = engine.process(FrameInput.from_array(packed, ImageType.I420, is_still=True)).mask
     assert expected.max() == 255
-    y, u, v = packed.reshape(-1)[: width * height], *packed[height:].reshape(2, height // 2, width // 2)
+    y = packed[:height].reshape(-1)
+    u, v = packed[height:].reshape(2, height // 2, width // 2)
     memory = np.zeros(640 * 384 + 2 * 384 * 192, np.uint8)
     offsets, steps = [0, 640 * 384, 640 * 384 + 384 * 192], [640, 384, 384]
     for part, step, offset in zip((y.reshape(height, width), u, v), steps, offsets, strict=True):

@@ -15,7 +15,7 @@ from web_server import CHROMIUM, CSP, FLAGS, ISOLATED, WEB, serving
 try:
     from playwright.sync_api import sync_playwright
 except ImportError:
-    sync_playwright = None  # the extra [test] is not installed
+    sync_playwright = None  # type: ignore[assignment]  # the extra [test] is not installed
 
 U8 = NDArray[np.uint8]
 

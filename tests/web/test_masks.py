@@ -36,6 +36,7 @@ def python() -> Iterator[UpperBodySegmenter]:
 
 
 def in_browser(page: Any, frame: ImageBuffer, image_type: ImageType, options: Any = None, **more: Any) -> Any:
+    assert frame.data is not None
     description = {
         "width": frame.width,
         "height": frame.height,
