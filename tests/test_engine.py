@@ -193,7 +193,7 @@ def test_a_mirrored_person_has_the_mirrored_mask(portrait: U8) -> None:
 )
 def test_segment_refuses_what_is_no_picture(image: object) -> None:
     with pytest.raises(InputError):
-        segment(image)  # type: ignore[arg-type]
+        segment(image)
 
 
 def test_segment_refuses_by_size_before_it_copies() -> None:
@@ -639,12 +639,12 @@ def test_the_process_keeps_little_of_a_large_photo(portrait: U8, tmp_path: Path)
 
 def test_the_shared_engine_can_be_let_go(webcam: U8) -> None:
     expected = segment(webcam)
-    first = upperbodyseg.engine._shared.get()
+    first = upperbodyseg.engine._shared.get("accurate")
     close_shared()
     close_shared()
     assert not first.is_initialized
     np.testing.assert_array_equal(segment(webcam), expected)
-    assert upperbodyseg.engine._shared.get() is not first
+    assert upperbodyseg.engine._shared.get("accurate") is not first
 
 
 def test_the_shared_engine_can_be_let_go_while_threads_use_it(portrait: U8) -> None:

@@ -136,7 +136,7 @@ def test_any_array_gives_a_mask_or_an_input_error(
 @given(st.one_of(st.none(), st.text(), st.integers(), st.binary(), st.lists(st.integers()), st.floats()))
 def test_what_is_no_array_is_an_input_error(thing: object) -> None:
     with pytest.raises(InputError):
-        segment(thing)  # type: ignore[arg-type]
+        segment(thing)
     with pytest.raises(InputError):
         ImageBuffer.view(thing)  # type: ignore[arg-type]
 

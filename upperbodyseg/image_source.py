@@ -89,7 +89,7 @@ def grey_as_bgr(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim == 2 and array.size and array.dtype == np.uint8:
-        return cv2.cvtColor(np.ascontiguousarray(array), cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
+        return cv2.cvtColor(np.ascontiguousarray(array), cv2.COLOR_GRAY2BGR)
     return array
 
 

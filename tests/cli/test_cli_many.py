@@ -47,7 +47,7 @@ def piped(*arguments: str | Path, content: bytes) -> subprocess.CompletedProcess
 
 
 def decoded(content: bytes) -> U8:
-    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)  # type: ignore[return-value]
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 def test_several_files_and_patterns_go_into_a_folder(folder: Path, tmp_path: Path, portrait: U8) -> None:

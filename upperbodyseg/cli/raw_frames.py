@@ -102,7 +102,7 @@ class RawFormat(NamedTuple):
         conversion = _LAYOUTS[self.name][1]
         if conversion is None:
             return array
-        return cv2.cvtColor(array, conversion)  # type: ignore[return-value]
+        return cv2.cvtColor(array, conversion)
 
     def view(self, array: NDArray[np.uint8], number: int) -> FrameInput:
         """A frame of a stream for the engine, without a copy."""
