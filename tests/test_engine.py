@@ -184,7 +184,6 @@ def test_a_mirrored_person_has_the_mirrored_mask(portrait: U8) -> None:
         "photo.jpg",
         np.zeros((8, 8, 3), np.float32),
         np.zeros((8, 8, 4), np.uint8),
-        np.zeros((8, 8), np.uint8),
         np.zeros((0, 8, 3), np.uint8),
         np.zeros((8, 0, 3), np.uint8),
         np.zeros(0, np.uint8),
