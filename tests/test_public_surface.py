@@ -153,7 +153,7 @@ ALLOWED = {
     "evaluation": BASE | {"evaluation", "files", "metrics", "models", "pictures"},
     "demo": BASE | ENGINE | {"backgrounds", "demo", "effects", "models", "pictures"},
     "video": BASE | ENGINE | {"effects", "files", "video"},
-    "webcam": BASE | ENGINE | {"video"},
+    "webcam": BASE | ENGINE | {"video", "webcam"},
     "cli": BASE
     | ENGINE
     | {"backgrounds", "c_library", "cli", "cpus", "crop", "demo", "effects", "evaluation", "files", "models"}
