@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from upperbodyseg import InputError, MissingDependencyError, SegmenterOptions, VideoError
 from upperbodyseg.cli import main
-from upperbodyseg.webcam import Background, FrameSource, VirtualCamera, Window, run_live
+from upperbodyseg.webcam import (
+    Background,
+    CapturedFrame,
+    FrameSource,
+    VirtualCamera,
+    Window,
+    run_live,
+)
 
 U8 = NDArray[np.uint8]
 FAST = SegmenterOptions(model="fast")
@@ -312,6 +319,55 @@ def test_the_command_shows_a_window_and_obeys_its_keys(
     assert virtual_camera[0].closed
 
 
+class Metronome:
+    """A source whose frames come a tenth of a second apart."""
+
+    def __init__(self, bgr: U8) -> None:
+        self._bgr, self._count = bgr, 0
+
+    def read(self) -> CapturedFrame:
+        self._count += 1
+        return CapturedFrame(self._bgr.copy(), 1000 + self._count / 10)
+
+
+def test_a_background_video_runs_while_it_is_shown(webcam: U8) -> None:
+    """It stands still behind another background."""
+
+    class Clock:
+        def __init__(self) -> None:
+            self.times: list[float] = []
+
+        def seek(self, time_s: float) -> None:
+            self.times.append(time_s)
+
+        def __call__(self, image: U8, mask: U8) -> U8:
+            return image
+
+    clock = Clock()
+    source: Any = Metronome(cv2.resize(webcam, (320, 180)))  # type: ignore[arg-type]
+    recorder = Recorder({3: "b", 6: "b"})
+    run_live(source, [recorder], [Background("beach", clock), *BACKGROUNDS[1:]], options=FAST, max_frames=8)
+    assert clock.times == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+
+
+def test_the_command_shows_people_before_a_video(
+    clip: Path, virtual_camera: list[FakeVirtualCamera], tmp_path: Path
+) -> None:
+    beach = tmp_path / "beach.avi"
+    writer = cv2.VideoWriter(str(beach), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 180))
+    for _ in range(3):
+        writer.write(np.full((180, 320, 3), (200, 60, 20), np.uint8))
+    writer.release()
+    arguments = ["webcam", "--input", str(clip), "--virtual-camera", "--no-window", "--model", "fast"]
+    assert main([*arguments, "--background", str(beach), "--frames", "4"]) == 0
+    (made,) = virtual_camera
+    assert len(made.sent) == 4
+    for sent in made.sent:
+        assert np.abs(sent[90, 20].astype(int) - (200, 60, 20)).max() < 8
+        assert np.abs(sent[140, 160].astype(int) - (200, 60, 20)).max() > 40  # the person
+    assert not [t for t in threading.enumerate() if t.name == "video reader"]
+
+
 def test_no_virtual_camera_is_said(
     clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -340,6 +396,7 @@ def test_no_virtual_camera_is_said(
         (["--no-window"], 2, "--virtual-camera"),
         (["--width", "0"], 2, "--width"),
         (["--background", "none.png"], 2, "none.png"),
+        (["--background", "none.mp4"], 2, "there is no file none.mp4"),
         (["--blur-sigma", "nan"], 2, "blur_sigma"),
     ],
 )

@@ -14,6 +14,7 @@ from upperbodyseg.backgrounds import before_background, parse_background
 from upperbodyseg.cli.engine_options import add_blur_sigma, add_engine_options, engine_options
 from upperbodyseg.errors import InputError
 from upperbodyseg.postprocess.mask import check_blur_sigma
+from upperbodyseg.video.background import VideoBackground, is_video
 from upperbodyseg.webcam import Background, FrameSource, Output, VirtualCamera, Window, run_live
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--background",
         action="append",
-        metavar="blur|#00ff00|photo.jpg",
-        help="blur it, or show a colour or a picture; may be given several times: key b goes through them, "
-        "then shows the camera as it is (default: blur, then a green screen)",
+        metavar="blur|#00ff00|photo.jpg|beach.mp4",
+        help="blur it, or show a colour, a picture or a looped video; may be given several times: key b goes "
+        "through them, then shows the camera as it is (default: blur, then a green screen)",
     )
     parser.add_argument("--virtual-camera", action="store_true", help="give the pictures to other programs")
     parser.add_argument("--no-window", action="store_true", help="with --virtual-camera: open no window")
@@ -61,8 +62,10 @@ def _as_it_is(image: NDArray[np.uint8], _mask: NDArray[np.uint8]) -> NDArray[np.
     return image
 
 
-def _background(text: str) -> Background:
+def _background(text: str, closing: ExitStack) -> Background:
     name = text if text.startswith("#") else Path(text).name
+    if is_video(text):
+        return Background(name, closing.enter_context(VideoBackground(text)))
     return Background(name, before_background(parse_background(text)))
 
 
@@ -77,9 +80,9 @@ def _run(args: argparse.Namespace) -> int:
     if args.camera < 0:
         raise InputError(f"--camera must be 0 or more, got {args.camera}")
     options = engine_options(args)
-    backgrounds = [_background(text) for text in args.background or _DEFAULT_BACKGROUNDS]
-    backgrounds.append(Background("as it is", _as_it_is))
     with ExitStack() as closing:
+        backgrounds = [_background(text, closing) for text in args.background or _DEFAULT_BACKGROUNDS]
+        backgrounds.append(Background("as it is", _as_it_is))
         outputs: list[Output] = []
         if not args.no_window:
             outputs.append(Window())

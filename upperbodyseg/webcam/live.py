@@ -18,6 +18,7 @@ from upperbodyseg.errors import InputError
 from upperbodyseg.image_buffer import ImageType
 from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.types import FrameInput
+from upperbodyseg.video.format import TimedRender
 from upperbodyseg.webcam.outputs import Output
 from upperbodyseg.webcam.source import FrameSource
 
@@ -34,7 +35,10 @@ class Background(NamedTuple):
     name: str
     """Shown on screen."""
     render: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]
-    """``render(image, mask)``: BGR ``(H, W, 3)`` and its mask ``(H, W)``, uint8; what to show, BGR."""
+    """``render(image, mask)``: BGR ``(H, W, 3)`` and its mask ``(H, W)``, uint8; what to show, BGR.
+
+    A :class:`upperbodyseg.video.format.TimedRender` is told for how long it has been shown.
+    """
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def run_live(
     if not backgrounds or not outputs:
         raise InputError("at least one background and one output are needed")
     chosen, frames = 0, 0
+    shown_s = [0.0] * len(backgrounds)  # a video stands still while another background is shown
+    last_s: float | None = None
     shown: deque[float] = deque(maxlen=_RECENT_FRAMES)
     latencies_ms: deque[float] = deque(maxlen=_RECENT_FRAMES)
     fps = latency_ms = 0.0
@@ -96,7 +102,13 @@ def run_live(
             timestamp_ms = round(captured.time_s * 1000)
             frame = FrameInput.from_array(bgr, ImageType.BGR_888, timestamp=timestamp_ms)
             mask = engine.process(frame, blur_sigma).mask
-            picture = backgrounds[chosen].render(bgr, mask)
+            if last_s is not None:
+                shown_s[chosen] += captured.time_s - last_s
+            last_s = captured.time_s
+            render = backgrounds[chosen].render
+            if isinstance(render, TimedRender):
+                render.seek(shown_s[chosen])
+            picture = render(bgr, mask)
             status = (
                 f"{fps:.1f} fps  {latency_ms:.0f} ms  {backgrounds[chosen].name}  mask blur {blur_sigma:g}"
             )
