@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from upperbodyseg.effects import cover, replace_background
 from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.video.paths import check_source
-from upperbodyseg.video.pipeline import ReadAhead
+from upperbodyseg.video.pipeline import ReadAhead, queue_size
 from upperbodyseg.video.reader import Reader
 
 __all__ = ["VIDEO_ENDINGS", "VideoBackground", "is_video"]
@@ -71,8 +71,10 @@ class VideoBackground:
     ) -> None:
         path = check_source(source)
         self._light_wrap = light_wrap
-        self._frames = self._play(path, max_pixels, Reader(path, max_pixels, sound=False))
-        self._ahead = ReadAhead(self._frames, _FRAMES_AHEAD)
+        reader = Reader(path, max_pixels, sound=False)
+        size = queue_size(reader.format.height, reader.format.width, _FRAMES_AHEAD)
+        self._frames = self._play(path, max_pixels, reader)
+        self._ahead = ReadAhead(self._frames, size)
         self._ahead.__enter__()
         self._upcoming = iter(self._ahead)
         _, self._current = next(self._upcoming)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from upperbodyseg.video.format import Layout
 
@@ -67,11 +67,29 @@ _GIF = Encoding(
     "gif", {}, "pal8", alpha_pixel_format="pal8", is_rgb=True, has_sound=False, time_unit_hz=100, min_step=2
 )
 
+_LARGE_PIXELS = 139_264 * 16 * 16  # the largest frames of H.264's levels, ITU-T H.264, table A-1
+# Encoders look ahead by dozens of frames, each in several copies, and every thread has some of its own.
+_LEAN = {
+    "libx264": {"preset": "ultrafast", "tune": "zerolatency", "threads": "1"},
+    "libvpx-vp9": {"lag-in-frames": "0", "auto-alt-ref": "0", "row-mt": "0", "threads": "1"},
+    "prores_aw": {"threads": "1"},
+}
 
-def encoding_of(suffix: str, layout: Layout) -> Encoding:
-    """The encoding for a file's ending, one of :data:`CONTAINERS`."""
+
+def encoding_of(suffix: str, layout: Layout, pixels: int) -> Encoding:
+    """How to encode a file.
+
+    Args:
+        suffix: its ending, one of :data:`CONTAINERS`.
+        layout: of the pictures.
+        pixels: of a frame. Where they are very many, memory matters more than size and time.
+    """
     if suffix == ".mov" and layout == "bgra":
-        return _PRORES
-    if suffix == ".webm" and layout == "bgra":
-        return _VP9_ALPHA
-    return {".webm": _VP9, ".gif": _GIF}.get(suffix, _H264)
+        encoding = _PRORES
+    elif suffix == ".webm" and layout == "bgra":
+        encoding = _VP9_ALPHA
+    else:
+        encoding = {".webm": _VP9, ".gif": _GIF}.get(suffix, _H264)
+    if pixels > _LARGE_PIXELS:
+        return replace(encoding, options={**encoding.options, **_LEAN.get(encoding.codec, {})})
+    return encoding

@@ -12,11 +12,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
-__all__ = ["ReadAhead", "WriteBehind"]
+__all__ = ["ReadAhead", "WriteBehind", "queue_size"]
 
 T = TypeVar("T")
 
 _WAIT_S = 0.2  # so that Ctrl-C is noticed on Windows, too, where waiting for a lock can't be interrupted
+
+_QUEUED_BYTES = 128 << 20
+
+
+def queue_size(height: int, width: int, most: int) -> int:
+    """How many BGR frames to hold between two threads, ``most`` at most; 0 where one is too large for it."""
+    return min(_QUEUED_BYTES // (3 * height * width), most)
 
 
 class ReadAhead(Generic[T]):
@@ -24,24 +31,29 @@ class ReadAhead(Generic[T]):
 
     Args:
         items: what to iterate over. What it raises is raised in its place.
-        size: how many items are held at most.
+        size: how many items are held at most; with 0 there is no thread.
     """
 
     def __init__(self, items: Iterable[T], size: int) -> None:
-        self._items = items
+        self._items, self._size = items, size
         self._queue: queue.Queue[tuple[T | None, BaseException | None, bool]] = queue.Queue(size)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="video reader", daemon=True)
 
     def __enter__(self) -> ReadAhead[T]:
-        self._thread.start()
+        if self._size:
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join()
+        if self._size:
+            self._thread.join()
 
     def __iter__(self) -> Iterator[T]:
+        if not self._size:
+            yield from self._items
+            return
         while True:
             try:
                 item, error, ended = self._queue.get(timeout=_WAIT_S)
@@ -76,14 +88,16 @@ class WriteBehind:
     """Calls functions in another thread, one after the other.
 
     Args:
-        size: how many calls may wait.
+        size: how many calls may wait; with 0 there is no thread, and each is made at once.
     """
 
     def __init__(self, size: int) -> None:
+        self._size = size
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(size)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="video writer", daemon=True)
-        self._thread.start()
+        if size:
+            self._thread.start()
 
     def put(self, call: Callable[[], None]) -> None:
         """Queue a call, waiting for room.
@@ -92,7 +106,11 @@ class WriteBehind:
             BaseException: what an earlier call raised; the calls after it were dropped.
         """
         self._check()
-        self._put(call)
+        if self._size:
+            self._put(call)
+        else:
+            self._make(call)
+            self._check()
 
     def drain(self) -> None:
         """Wait for all calls and end the thread; a second call does nothing but raise.
@@ -128,9 +146,11 @@ class WriteBehind:
             call = self._queue.get()
             if call is None:
                 return
-            if self._error is not None:
-                continue
-            try:
-                call()
-            except BaseException as exc:
-                self._error = exc
+            if self._error is None:
+                self._make(call)
+
+    def _make(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except BaseException as exc:
+            self._error = exc

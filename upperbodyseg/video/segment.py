@@ -23,14 +23,13 @@ from upperbodyseg.video.format import Frame, Layout, Render, TimedRender
 from upperbodyseg.video.libav import load_av
 from upperbodyseg.video.paths import CHANNELS, check_is_another, check_source, check_target, is_sequence
 from upperbodyseg.video.pictures import PictureWriter
-from upperbodyseg.video.pipeline import ReadAhead, WriteBehind
+from upperbodyseg.video.pipeline import ReadAhead, WriteBehind, queue_size
 from upperbodyseg.video.reader import Reader
 from upperbodyseg.video.writer import FileWriter
 
 __all__ = ["VideoSummary", "segment_video"]
 
 _QUEUED = 8  # frames and sound packets between two threads
-_QUEUED_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,11 @@ def segment_video(
         target: a file with an ending of :data:`CONTAINERS`; or, for PNG pictures, a folder, or in it a
             pattern such as ``folder/%04d.png``. A folder must be new or empty and its parent must
             exist; without a pattern the pictures are named ``000001.png`` and so on.
-        render: see :data:`Render`; for example :func:`upperbodyseg.effects.blur_background`.
-        layout: what ``render`` gives: ``"bgr"``, ``"grey"`` or ``"bgra"``. Alpha goes into .webm (VP9)
-            and PNG only.
+        render: see :data:`Render`; for example :func:`upperbodyseg.effects.blur_background`. It runs in the
+            calling thread; decoding and encoding have threads of their own. One with ``seek(time_s)`` is
+            told each frame's time.
+        layout: what ``render`` gives: ``"bgr"``, ``"grey"`` or ``"bgra"``. Alpha goes into .webm (VP9),
+            .mov (ProRes 4444), .gif and PNG only.
         options: of the engine; None for the defaults.
         blur_sigma: see :meth:`upperbodyseg.UpperBodySegmenter.process`.
         on_progress: called before the first frame and after each with the number of frames written and
@@ -135,7 +136,7 @@ class _Work:
         writer = (
             PictureWriter(target) if is_sequence(target) else FileWriter(target, self._layout, reader.format)
         )
-        size = min(max(_QUEUED_BYTES // (3 * reader.format.height * reader.format.width), 1), _QUEUED)
+        size = queue_size(reader.format.height, reader.format.width, _QUEUED)
         behind = _Behind(writer, size)
         finishing = False
         try:

@@ -42,7 +42,7 @@ class FileWriter:
     def __init__(self, target: Path, layout: Layout, format: VideoFormat) -> None:
         self._target, self._layout, self._format = target, layout, format
         self._suffix = target.suffix.lower()
-        self._encoding = encoding_of(self._suffix, layout)
+        self._encoding = encoding_of(self._suffix, layout, format.height * format.width)
         self._new: NewFile | None = None
         self._tracks: dict[int, CopiedTrack | EncodedTrack] = {}
         self._durations: dict[int, int] = {}
