@@ -37,11 +37,13 @@ class Frame(NamedTuple):
     """A decoded frame."""
 
     bgr: NDArray[np.uint8]
-    """Upright, ``(H, W, 3)``."""
+    """Upright, ``(H, W, 3)``; white where it is wholly transparent."""
     pts: int
     """Its time, in units of the format's ``time_base``."""
     duration: int
     """The same; 0 where the file doesn't say."""
+    alpha: NDArray[np.uint8] | None = None
+    """Upright, ``(H, W)``; None where nothing is transparent."""
 
 
 class SoundTrack(NamedTuple):

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -106,6 +107,7 @@ class Reader:
         # end. Decoding has a thread of its own already.
         context.thread_type = "SLICE"
         context.options = {"max_pixels": str(self._max_pixels)}
+        self._decoder = self._choose_decoder()
         self._time_base: Fraction = self._stream.time_base or Fraction(1, av.time_base)
         self._sound = tuple(container.streams.audio) if sound else ()
         if len(videos) > 1:
@@ -126,6 +128,22 @@ class Reader:
         running = bool(_RUNNING_CLOCKS & set(container.format.name.split(",")))
         start = Fraction(container.start_time or 0, av.time_base) if running else Fraction(0)
         self._clock = FileClock(start, running)
+
+    def _choose_decoder(self) -> Any:
+        """The video track's own decoder; libvpx's for VP8 and VP9 with alpha, which FFmpeg's leave out."""
+        av, context = load_av(), self._stream.codec_context
+        name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(context.name)
+        tags = {key.lower(): value for key, value in self._stream.metadata.items()}
+        if name is None or tags.get("alpha_mode") != "1":
+            return context
+        try:
+            decoder = av.CodecContext.create(name, "r")
+        except ValueError:  # UnknownCodecError
+            self.notes.append(f"this build of FFmpeg has no {name}, so the video's alpha was left out")
+            return context
+        decoder.extradata = context.extradata
+        decoder.options = dict(context.options)
+        return decoder
 
     def _look_ahead(self) -> None:
         """Up to the first frame and the first packet of each sound track, which show the format."""
@@ -198,8 +216,8 @@ class Reader:
                 shown += self._filter.flush()
             for frame in shown:
                 pts = round(frame.pts * frame.time_base / self._time_base)
-                bgr: NDArray[np.uint8] = frame.to_ndarray()
-                yield Frame(self._orientation.apply(bgr), pts, durations.pop(pts, 0))
+                bgr, alpha = _split_alpha(self._orientation.apply(frame.to_ndarray()))
+                yield Frame(bgr, pts, durations.pop(pts, 0), alpha)
         if self._clock.jumps or timeline.moves:
             self.notes.append(
                 f"{self._clock.jumps + timeline.moves} time(s) the file's clock jumped or went backwards; "
@@ -221,7 +239,7 @@ class Reader:
 
     def _decode(self, packet: Any) -> list[Any]:
         try:
-            frames: list[Any] = packet.decode()
+            frames: list[Any] = self._decoder.decode(packet)
         except load_av().FFmpegError:
             self.damaged += 1
             return []
@@ -241,9 +259,10 @@ class Reader:
             raise VideoError(f"{self.path}: {frame.format.name} frames can't be read: {reason(exc)}") from exc
 
     def _chain(self, frame: Any) -> list[tuple[str, str]]:
-        """The filters from a decoded frame to BGR of the first frame's size."""
+        """The filters from a decoded frame to BGR or BGRA of the first frame's size."""
         colours = read_colours(frame, self._stream.codec_context)
         width, height = self._decoded_size
+        has_alpha = any(component.is_alpha for component in frame.format.components)
         chain = []
         if self._is_interlaced:
             # A frame in, a frame out; only those that say they are interlaced.
@@ -262,8 +281,9 @@ class Reader:
                 )
         chain.append(("scale", scaling))
         if colours.is_hdr:
-            chain += [("format", "pix_fmts=rgb48"), ("lut3d", f"file={self._tone_table(colours.transfer)}")]
-        chain.append(("format", "pix_fmts=bgr24"))
+            deep = "rgba64" if has_alpha else "rgb48"
+            chain += [("format", f"pix_fmts={deep}"), ("lut3d", f"file={self._tone_table(colours.transfer)}")]
+        chain.append(("format", f"pix_fmts={'bgra' if has_alpha else 'bgr24'}"))
         if not fits:
             chain.append(("pad", f"{width}:{height}:(ow-iw)/2:(oh-ih)/2"))
         return chain
@@ -303,6 +323,18 @@ class Reader:
             sound=(),
             chapters=tuple(self._container.chapters()),
         )
+
+
+def _split_alpha(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """BGR and alpha; None where all is opaque."""
+    if picture.shape[2] == 3:
+        return picture, None
+    bgr: NDArray[np.uint8] = cv2.cvtColor(picture, cv2.COLOR_BGRA2BGR)  # type: ignore[assignment]
+    alpha = picture[..., 3].copy()
+    if alpha.min() == 255:
+        return bgr, None
+    bgr[alpha == 0] = 255  # what is hidden there must not be seen
+    return bgr, alpha
 
 
 def _is_cover(stream: Any) -> bool:

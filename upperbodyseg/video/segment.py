@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -185,6 +186,8 @@ class _Work:
             self._render.seek(float(time_s))
         frame = FrameInput.from_array(item.bgr, ImageType.BGR_888, timestamp=round(time_s * 1000))
         mask = self._engine.process(frame, self._blur_sigma).mask
+        if item.alpha is not None:  # what is erased stays erased
+            mask = cv2.multiply(mask, item.alpha, scale=1 / 255)  # type: ignore[assignment]
         picture = self._render(item.bgr, mask)
         _check_picture(picture, self._layout, *mask.shape)
         if not (np.may_share_memory(picture, item.bgr) or np.may_share_memory(picture, mask)):
