@@ -76,6 +76,24 @@ def test_other_sizes_midway_are_fitted_and_padded(tmp_path: Path, pictures: list
     assert cv2.PSNR(np.ascontiguousarray(seen[-1][:, 32:128]), upright[-1]) > 28
 
 
+def test_another_pixel_aspect_midway_is_said(tmp_path: Path, pictures: list[U8]) -> None:
+    source = tmp_path / "in.ts"
+    with source.open("wb") as joined:
+        for i, aspect in enumerate((Fraction(16, 15), Fraction(64, 45))):
+            part = make(tmp_path / f"{i}.ts", pictures, start_s=10 * i + 10, pixel_aspect=aspect)
+            joined.write(part.read_bytes())
+    summary = run(source, tmp_path / "out.mp4")
+    assert summary.frames == 24
+    notes = [note for note in summary.notes if "pixel aspect" in note]
+    assert notes == [
+        "the video's pixel aspect ratio changes midway, from 16/15 to 64/45; the first was kept, so what "
+        "follows is stretched"
+    ]
+    assert look(tmp_path / "out.mp4").pixel_aspect == Fraction(16, 15)
+    plain = make(tmp_path / "plain.ts", pictures, pixel_aspect=Fraction(16, 15))
+    assert run(plain, tmp_path / "out.mp4").notes == ()
+
+
 def pq(nits: float) -> float:
     """SMPTE ST 2084."""
     y = (nits / 10_000) ** 0.1593017578125

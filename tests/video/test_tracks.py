@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from clips import U8, look, run
@@ -15,6 +16,8 @@ from tracks import Picture, Sound, av, count, heard, record
 
 import upperbodyseg.video.sound
 from upperbodyseg import VideoError
+from upperbodyseg.video.format import Frame
+from upperbodyseg.video.reader import Reader
 
 CONTAINERS = [
     ("mp4", "libx264", "aac"),
@@ -41,6 +44,29 @@ def test_as_many_frames_come_out_as_go_in(
     assert (summary.complete, summary.damaged) == (True, 0)
     before, after = heard(source), heard(tmp_path / "out.mp4")
     assert after[3] - after[2] == pytest.approx(before[3] - before[2], abs=0.07)  # packets of the codecs
+
+
+@pytest.mark.parametrize("threads", [1, 2, 16])
+@pytest.mark.parametrize("kind", ["SLICE", "FRAME", "AUTO"])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_no_number_of_decoder_threads_loses_frames(
+    codec: str, kind: str, threads: int, tmp_path: Path, pictures: list[U8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that decodes a frame of its own holds it back up to the end."""
+    choose = Reader._choose_streams
+
+    def choose_and_set(reader: Any, sound: bool) -> None:
+        choose(reader, sound)
+        context = reader._stream.codec_context
+        context.thread_count, context.thread_type = threads, kind
+
+    monkeypatch.setattr(Reader, "_choose_streams", choose_and_set)
+    source = record(tmp_path / "in.mkv", Sound("aac"), Picture(pictures, codec))
+    with Reader(source, 100_000) as reader:
+        frames = [item for item in reader.read() if isinstance(item, Frame)]
+    assert len(frames) == count(source) == 12
+    assert np.diff([f.pts for f in frames]).min() > 0
+    assert all(cv2.PSNR(f.bgr, picture) > 25 for f, picture in zip(frames, pictures, strict=True))
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "ts", "webm"])

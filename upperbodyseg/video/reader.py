@@ -63,7 +63,7 @@ class Reader:
         self.damaged = 0
         self.notes: list[str] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._is_interlaced = self._is_resized = False
+        self._is_interlaced = self._is_resized = self._is_reshaped = False
         self._format: VideoFormat | None = None
         # The decoders that look at the first frames are told the limit, too.
         self._container = self._open(max_pixels=str(max_pixels))
@@ -253,6 +253,13 @@ class Reader:
         if frame.interlaced_frame and not self._is_interlaced:
             self._is_interlaced = True
             self.notes.append("the video is interlaced; its frames were deinterlaced")
+        pixel_aspect = self._decoder.sample_aspect_ratio
+        if pixel_aspect and self._pixel_aspect != pixel_aspect and not self._is_reshaped:
+            self._is_reshaped = True
+            self.notes.append(
+                f"the video's pixel aspect ratio changes midway, from {self._pixel_aspect} to "
+                f"{pixel_aspect}; the first was kept, so what follows is stretched"
+            )
         try:
             return self._filter.push(frame, self._chain(frame))
         except load_av().FFmpegError as exc:
@@ -302,6 +309,7 @@ class Reader:
         self._decoded_size = frame.width, frame.height
         self._orientation = Orientation.of(frame)
         swapped = self._orientation.transpose
+        self._pixel_aspect = self._decoder.sample_aspect_ratio or Fraction(1)
         pixel_aspect = self._stream.sample_aspect_ratio or None
         if swapped and pixel_aspect:
             pixel_aspect = 1 / pixel_aspect
