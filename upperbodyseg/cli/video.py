@@ -37,8 +37,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog="OUT is replaced only when it is complete. Interrupted (Ctrl-C, SIGTERM), or when a frame "
         "fails, what was done so far is kept as a playable file with .partial in its name; a second "
         "Ctrl-C while that is written, or a full disk, leaves no video. Frames that are damaged in IN are "
-        "left out and counted. Sound is re-encoded only where OUT can't hold it as it is; PNG pictures have "
-        "and .gif have none. H.264 grows odd sizes by a pixel. Interlaced frames are deinterlaced, HDR is "
+        "left out and counted. Sound is re-encoded only where OUT can't hold it as it is; PNG pictures and "
+        ".gif have none. H.264 grows odd sizes by a pixel. Interlaced frames are deinterlaced, HDR is "
         "tone-mapped. Exit codes: 0 done, 1 IN or OUT failed, or damaged "
         "frames were left out, 2 wrong arguments, 3 models or runtime failed, "
         "130 interrupted.",

@@ -102,7 +102,7 @@ class VideoBackground:
             self._next = next(self._upcoming)
 
     def __call__(self, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """As :data:`upperbodyseg.video.Render`."""
+        """As :data:`~upperbodyseg.video.format.Render`."""
         if self._fitting.shape != image.shape:
             self._fitting = cover(self._current, *image.shape[:2])
         return replace_background(image, mask, self._fitting, light_wrap=self._light_wrap)

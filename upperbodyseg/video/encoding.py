@@ -80,7 +80,7 @@ def encoding_of(suffix: str, layout: Layout, pixels: int) -> Encoding:
     """How to encode a file.
 
     Args:
-        suffix: its ending, one of :data:`CONTAINERS`.
+        suffix: its ending, one of :data:`~upperbodyseg.video.encoding.CONTAINERS`.
         layout: of the pictures.
         pixels: of a frame. Where they are very many, memory matters more than size and time.
     """

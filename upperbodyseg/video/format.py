@@ -15,7 +15,8 @@ from upperbodyseg.video.colour import Colours
 __all__ = ["Frame", "Layout", "Render", "SoundTrack", "TimedRender", "VideoFormat"]
 
 Layout = Literal["bgr", "grey", "bgra"]
-"""What a :data:`Render` gives: ``(H, W, 3)`` BGR, ``(H, W)`` grey, ``(H, W, 4)`` BGR and straight alpha."""
+"""What a :data:`~upperbodyseg.video.format.Render` gives: ``(H, W, 3)`` BGR, ``(H, W)`` grey, ``(H, W, 4)``
+BGR and straight alpha."""
 
 Render = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]
 """``render(image, mask)``: an upright BGR frame ``(H, W, 3)`` and its mask ``(H, W)``, both uint8 and both
@@ -24,13 +25,13 @@ its own to change; the picture of the same height and width that is written in t
 
 @runtime_checkable
 class TimedRender(Protocol):
-    """A :data:`Render` that is told each frame's time."""
+    """A :data:`~upperbodyseg.video.format.Render` that is told each frame's time."""
 
     def seek(self, time_s: float) -> None:
         """Prepare for the frame at a time, in seconds; times rise."""
 
     def __call__(self, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """As :data:`Render`."""
+        """As :data:`~upperbodyseg.video.format.Render`."""
 
 
 class Frame(NamedTuple):

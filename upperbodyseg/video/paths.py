@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 CHANNELS: dict[str, tuple[int, ...]] = {"bgr": (3,), "grey": (), "bgra": (4,)}
-"""The last dimension of a picture in each :data:`Layout`."""
+"""The last dimension of a picture in each :data:`~upperbodyseg.video.format.Layout`."""
 
 
 def check_target(target: str | os.PathLike[str], layout: Layout = "bgr") -> None:

@@ -80,12 +80,12 @@ def segment_video(
 
     Args:
         source: a video file. Of several video tracks the first is taken.
-        target: a file with an ending of :data:`CONTAINERS`; or, for PNG pictures, a folder, or in it a
-            pattern such as ``folder/%04d.png``. A folder must be new or empty and its parent must
-            exist; without a pattern the pictures are named ``000001.png`` and so on.
-        render: see :data:`Render`; for example :func:`upperbodyseg.effects.blur_background`. It runs in the
-            calling thread; decoding and encoding have threads of their own. One with ``seek(time_s)`` is
-            told each frame's time.
+        target: a file with an ending of :data:`~upperbodyseg.video.encoding.CONTAINERS`; or, for PNG
+            pictures, a folder, or in it a pattern such as ``folder/%04d.png``. A folder must be new or empty
+            and its parent must exist; without a pattern the pictures are named ``000001.png`` and so on.
+        render: see :data:`~upperbodyseg.video.format.Render`; for example
+            :func:`upperbodyseg.effects.blur_background`. It runs in the calling thread; decoding and encoding
+            have threads of their own. One with ``seek(time_s)`` is told each frame's time.
         layout: what ``render`` gives: ``"bgr"``, ``"grey"`` or ``"bgra"``. Alpha goes into .webm (VP9),
             .mov (ProRes 4444), .gif and PNG only.
         options: of the engine; None for the defaults.

@@ -31,7 +31,7 @@ class FileWriter:
     """Writes a video file.
 
     Args:
-        target: its ending is one of :data:`upperbodyseg.video.CONTAINERS`.
+        target: its ending is one of :data:`~upperbodyseg.video.encoding.CONTAINERS`.
         layout: of the pictures.
         format: the source's.
 
