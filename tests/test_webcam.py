@@ -344,7 +344,7 @@ def test_a_background_video_runs_while_it_is_shown(webcam: U8) -> None:
             return image
 
     clock = Clock()
-    source: Any = Metronome(cv2.resize(webcam, (320, 180)))  # type: ignore[arg-type]
+    source: Any = Metronome(cv2.resize(webcam, (320, 180)))
     recorder = Recorder({3: "b", 6: "b"})
     run_live(source, [recorder], [Background("beach", clock), *BACKGROUNDS[1:]], options=FAST, max_frames=8)
     assert clock.times == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])

@@ -22,7 +22,7 @@ RIGHT = 100
 def erase(image: U8, mask: U8) -> U8:
     picture = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA)
     picture[:, RIGHT:] = (*RED, 0)
-    return picture  # type: ignore[return-value]
+    return picture
 
 
 @pytest.fixture(params=["gif", "mov", "webm"])

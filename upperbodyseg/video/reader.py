@@ -337,7 +337,7 @@ def _split_alpha(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray
     """BGR and alpha; None where all is opaque."""
     if picture.shape[2] == 3:
         return picture, None
-    bgr: NDArray[np.uint8] = cv2.cvtColor(picture, cv2.COLOR_BGRA2BGR)  # type: ignore[assignment]
+    bgr: NDArray[np.uint8] = cv2.cvtColor(picture, cv2.COLOR_BGRA2BGR)
     alpha = picture[..., 3].copy()
     if alpha.min() == 255:
         return bgr, None

@@ -187,7 +187,7 @@ class _Work:
         frame = FrameInput.from_array(item.bgr, ImageType.BGR_888, timestamp=round(time_s * 1000))
         mask = self._engine.process(frame, self._blur_sigma).mask
         if item.alpha is not None:  # what is erased stays erased
-            mask = cv2.multiply(mask, item.alpha, scale=1 / 255)  # type: ignore[assignment]
+            mask = cv2.multiply(mask, item.alpha, scale=1 / 255)
         picture = self._render(item.bgr, mask)
         _check_picture(picture, self._layout, *mask.shape)
         if not (np.may_share_memory(picture, item.bgr) or np.may_share_memory(picture, mask)):
