@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fuzz.made_pictures import bombs, encode, jpeg_2000, malformed_apng
 from upperbodyseg import segment
 from upperbodyseg.cli import main
-from upperbodyseg.cli import segment as command
+from upperbodyseg.cli import picture_workshop as command
 from upperbodyseg.effects import cut_out, replace_background
 from upperbodyseg.pictures import encode_picture
 

@@ -13,7 +13,7 @@ def test_a_shell_completes_commands_and_options(shell: str, capsys: pytest.Captu
     pytest.importorskip("shtab", reason="the extra [completion] is not installed")
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
-    assert all(word in script for word in ("segment", "--skip-existing", "evaluate"))
+    assert all(word in script for word in ("segment", "skip-existing", "evaluate"))
 
 
 def test_bash_takes_the_script() -> None:
