@@ -37,18 +37,27 @@ def without_information() -> Iterator[None]:
         try:
             if sys.stderr is not None:
                 sys.stderr.flush()
-            caught = stack.enter_context(tempfile.TemporaryFile())
+            caught = _scratch_file()
+            stack.callback(os.close, caught)
             kept = os.dup(2)
         except OSError:  # no room for a file, or no standard error
             yield
             return
         try:
-            os.dup2(caught.fileno(), 2)
+            os.dup2(caught, 2)
             yield
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-            caught.seek(0)
-            rest = b"".join(line for line in caught if not line.startswith(b"INFO:"))
+            os.lseek(caught, 0, os.SEEK_SET)
+            lines = b"".join(iter(lambda: os.read(caught, 65536), b"")).splitlines(keepends=True)
             with contextlib.suppress(OSError):
-                os.write(2, rest)
+                os.write(2, b"".join(line for line in lines if not line.startswith(b"INFO:")))
+
+
+def _scratch_file() -> int:
+    """The descriptor of a nameless file, in memory where the system has that: disks may be read-only."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("stderr")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
