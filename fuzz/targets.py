@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fuzz import made_pictures, made_videos
-from upperbodyseg.demo.limits import RefusedError
-from upperbodyseg.demo.messages import pack, unpack
-from upperbodyseg.demo.pipeline import Settings
 from upperbodyseg.engine import SegmenterOptions
 from upperbodyseg.errors import InputError, ModelError, VideoError
 from upperbodyseg.geometry import Region
+from upperbodyseg.http.limits import RefusedError
+from upperbodyseg.http.messages import pack, unpack
+from upperbodyseg.http.pipeline import Settings
 from upperbodyseg.image_buffer import ImageBuffer, ImageType
 from upperbodyseg.models.interpreter import RUNTIMES
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec

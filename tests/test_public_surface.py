@@ -151,13 +151,16 @@ ALLOWED = {
     "c_library": BASE | ENGINE | {"c_library", "c_structs", "__version__"},
     "pool": BASE | ENGINE | {"cpus", "workers"},
     "evaluation": BASE | {"evaluation", "files", "metrics", "models", "pictures"},
-    "demo": BASE | ENGINE | {"backgrounds", "demo", "effects", "models", "pictures"},
+    "http": BASE | ENGINE | {"backgrounds", "effects", "http", "models", "pictures"},
+    "demo": BASE | ENGINE | {"demo", "http", "models"},
+    "serve": BASE | ENGINE | {"__version__", "backgrounds", "http", "models", "pictures", "pool", "serve"},
+    "batch": BASE | ENGINE | {"batch", "effects", "files", "pictures"},
     "video": BASE | ENGINE | {"effects", "files", "video"},
     "webcam": BASE | ENGINE | {"video", "webcam"},
     "cli": BASE
     | ENGINE
-    | {"backgrounds", "c_library", "cli", "cpus", "crop", "demo", "effects", "evaluation", "files", "models"}
-    | {"pictures", "postprocess", "video", "webcam", "__version__"},
+    | {"backgrounds", "batch", "c_library", "cli", "cpus", "crop", "demo", "effects", "evaluation"}
+    | {"files", "models", "pictures", "postprocess", "serve", "video", "webcam", "__version__"},
     "__main__": {"cli"},
     "__init__": {"engine", "options", "errors", "image_buffer", "types"},
 }

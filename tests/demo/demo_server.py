@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from upperbodyseg.demo.app import create_app, open_engine
-from upperbodyseg.demo.limits import Limits
-from upperbodyseg.demo.pipeline import Engine
-from upperbodyseg.demo.server import bind, make_server
+from upperbodyseg.demo.server import ADDRESS
+from upperbodyseg.http.engines import Engine
+from upperbodyseg.http.limits import Limits
+from upperbodyseg.http.server import bind, make_server
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def running(
 ) -> Iterator[str]:
     """Serve a demo; gives its host and port."""
     limits = limits or Limits()
-    with bind(0) as listener:
+    with bind(ADDRESS, 0) as listener:
         server = make_server(create_app("accurate", limits, open_engine), limits)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

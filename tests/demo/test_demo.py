@@ -45,10 +45,10 @@ from upperbodyseg import (
 )
 from upperbodyseg.cli import main
 from upperbodyseg.demo.app import MEDIA_TYPE, STATIC, open_engine
-from upperbodyseg.demo.limits import Limits, RefusedError
-from upperbodyseg.demo.live import NewestFrame
-from upperbodyseg.demo.messages import pack, unpack
 from upperbodyseg.effects import blur_background, cut_out, replace_background
+from upperbodyseg.http.limits import Limits, RefusedError
+from upperbodyseg.http.live import NewestFrame
+from upperbodyseg.http.messages import pack, unpack
 
 U8 = NDArray[np.uint8]
 
@@ -633,7 +633,7 @@ def test_a_missing_extra_is_named(
     package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in list(sys.modules):
-        if name == package or name.startswith(("upperbodyseg.demo.", f"{package}.")):
+        if name == package or name.startswith(("upperbodyseg.demo.", "upperbodyseg.http.", f"{package}.")):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     assert main(["demo", "--no-browser"]) == 2
@@ -710,10 +710,11 @@ def test_control_c_stops_it_with_a_live_stream(webcam: U8) -> None:
 
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:
-    from upperbodyseg.demo.server import bind
+    from upperbodyseg.demo.server import ADDRESS
+    from upperbodyseg.http.server import bind
 
     async def no_delay() -> int:
-        with bind(0) as listener:
+        with bind(ADDRESS, 0) as listener:
             found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
             def connected(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

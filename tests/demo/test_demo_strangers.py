@@ -26,8 +26,8 @@ from websockets.typing import Origin
 
 from upperbodyseg import FrameInput, ImageBuffer, SegmentationOutput, segment
 from upperbodyseg.demo.app import MEDIA_TYPE
-from upperbodyseg.demo.limits import Limits
-from upperbodyseg.demo.messages import pack, unpack
+from upperbodyseg.http.limits import Limits
+from upperbodyseg.http.messages import pack, unpack
 
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
 

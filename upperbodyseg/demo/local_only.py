@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
+
+from upperbodyseg.http.gate import host_name, refusal
 
 __all__ = ["LocalOnly"]
 
-_LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1)(:\d{1,5})?")
+_LOCAL_HOSTS = ("localhost", "127.0.0.1")
 
 
 class LocalOnly:
@@ -33,15 +31,14 @@ class LocalOnly:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         safe = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
-        refusal = ""
-        if not _LOCAL_HOST.fullmatch(host):
-            refusal, host = "the demo answers only as localhost or 127.0.0.1", "localhost"
+        why = ""
+        if host_name(host) not in _LOCAL_HOSTS:
+            why, host = "the demo answers only as localhost or 127.0.0.1", "localhost"
         elif not safe and headers.get("origin") != f"http://{host}":
-            refusal = "only the demo's own page may ask for that"
+            why = "only the demo's own page may ask for that"
         app = self._app
-        if refusal:
-            # A WebSocket that is closed before it was accepted is answered with 403.
-            app = WebSocketClose() if scope["type"] == "websocket" else JSONResponse({"error": refusal}, 403)
+        if why:
+            app = refusal(scope, 403, why)
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -6,41 +6,33 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.backgrounds import compose, parse_colour
-from upperbodyseg.demo.limits import RefusedError
-from upperbodyseg.demo.pictures import decode_picture
 from upperbodyseg.effects import cut_out
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA
+from upperbodyseg.http.engines import Engine
+from upperbodyseg.http.limits import RefusedError
+from upperbodyseg.http.pictures import decode_picture
 from upperbodyseg.models.spec import MODELS
 from upperbodyseg.pictures import Picture, PictureLimits, encode_picture
 from upperbodyseg.types import FrameInput, SegmentationOutput
 
-__all__ = ["EFFECTS", "Engine", "Settings", "process_picture"]
+__all__ = ["EFFECTS", "MEDIA_TYPES", "Result", "Settings", "process_picture", "segment_picture"]
 
 EFFECTS = ("blur", "portrait", "picture", "colour", "cutout", "mask")
-"""What the page can show of a picture, the default first."""
+"""What can be made of a picture, the default first."""
 
-_MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg"}
-
-
-class Engine(Protocol):
-    """What is needed of :class:`upperbodyseg.UpperBodySegmenter`."""
-
-    def process(self, frame: FrameInput, blur_sigma: float = ...) -> SegmentationOutput:
-        """See :meth:`upperbodyseg.UpperBodySegmenter.process`."""
-
-    def close(self) -> None:
-        """Let go of the models."""
+MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
+"""By the suffix that :func:`upperbodyseg.pictures.encode_picture` takes."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the page's controls are set to.
+    """What to make of a picture.
 
     Attributes:
         effect: one of :data:`EFFECTS`.
@@ -61,7 +53,7 @@ class Settings:
         """The settings in a message's header; those it lacks have their default.
 
         Raises:
-            RefusedError: a value that the page does not send (400).
+            RefusedError: a value that can't be used (400).
         """
         effect = header.get("effect", EFFECTS[0])
         model = header.get("model", MODELS[0])
@@ -82,7 +74,26 @@ class Settings:
         )
 
 
-def process_picture(
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What was made of a picture.
+
+    Attributes:
+        mask: ``(H, W)`` uint8.
+        pixels: the effect's, BGR ``(H, W, 3)`` or BGRA ``(H, W, 4)``; None where it is the mask.
+        output: the engine's; its mask lacks the picture's own transparency.
+        damaged: the file is damaged, and a part of the picture missing.
+        timings_ms: milliseconds a stage: ``decode``, the engine's, ``effect``.
+    """
+
+    mask: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | None
+    output: SegmentationOutput
+    damaged: bool
+    timings_ms: dict[str, float]
+
+
+def segment_picture(
     engine: Engine,
     content: bytes,
     background: NDArray[np.uint8] | None,
@@ -92,8 +103,8 @@ def process_picture(
     is_still: bool,
     timestamp: int = 0,
     given_up: Callable[[], bool] = lambda: False,
-) -> tuple[dict[str, object], list[bytes]]:
-    """Segment one encoded picture and apply the effect.
+) -> Result:
+    """Decode and segment one encoded picture, and apply the effect.
 
     Args:
         engine: the engine; a stream has one of its own.
@@ -101,14 +112,9 @@ def process_picture(
         background: BGR ``(H, W, 3)`` for the effect "picture".
         settings: what to make of it.
         limits: refuse pictures beyond them.
-        is_still: a picture, whose result goes back without loss, rather than a frame of a stream.
+        is_still: a picture rather than a frame of a stream.
         timestamp: of a frame, in milliseconds.
         given_up: asked between the stages: does nobody wait for the result any more?
-
-    Returns:
-        The header (size, effect, people found, whether the file is damaged, milliseconds a stage, media
-        type of the result) and the parts: the mask, always a PNG and so exactly the library's, and the
-        result, which is left out where it is the mask.
 
     Raises:
         RefusedError: the picture or the settings can't be used, or it was given up.
@@ -124,22 +130,57 @@ def process_picture(
     mask = picture.without_transparent(output.mask)
     clock.append(perf_counter())
     _check_awaited(given_up)
-    result = _apply(settings, picture, mask, background)
+    pixels = _apply(settings, picture, mask, background)
     clock.append(perf_counter())
-    parts = [encode_picture(mask, ".png")]
+    decode, _, effect = ((b - a) * 1000 for a, b in itertools.pairwise(clock))
+    timings = {"decode": decode, **output.timings_ms, "effect": effect}
+    return Result(mask, pixels, output, picture.damaged, timings)
+
+
+def process_picture(
+    engine: Engine,
+    content: bytes,
+    background: NDArray[np.uint8] | None,
+    settings: Settings,
+    limits: PictureLimits,
+    *,
+    is_still: bool,
+    timestamp: int = 0,
+    given_up: Callable[[], bool] = lambda: False,
+) -> tuple[dict[str, object], list[bytes]]:
+    """A message's header and parts: what :func:`segment_picture` makes, encoded.
+
+    Returns:
+        The header (size, effect, people found, whether the file is damaged, milliseconds a stage, media
+        type of the result) and the parts: the mask, always a PNG and so exactly the library's, and the
+        result, which is left out where it is the mask. A still's result is encoded without loss.
+
+    Raises:
+        RefusedError, InputError, ModelError: as :func:`segment_picture`.
+    """
+    result = segment_picture(
+        engine,
+        content,
+        background,
+        settings,
+        limits,
+        is_still=is_still,
+        timestamp=timestamp,
+        given_up=given_up,
+    )
+    start = perf_counter()
+    parts = [encode_picture(result.mask, ".png")]
     suffix = ".png" if is_still or settings.effect in ("cutout", "mask") else ".jpg"
-    if result is not None:
-        parts.append(encode_picture(result, suffix))
-    clock.append(perf_counter())
-    decode, _, effect, encode = ((b - a) * 1000 for a, b in itertools.pairwise(clock))
+    if result.pixels is not None:
+        parts.append(encode_picture(result.pixels, suffix))
     header: dict[str, object] = {
-        "width": mask.shape[1],
-        "height": mask.shape[0],
+        "width": result.mask.shape[1],
+        "height": result.mask.shape[0],
         "effect": settings.effect,
-        "persons": len(output.persons),
-        "damaged": picture.damaged,
-        "timings_ms": {"decode": decode, **output.timings_ms, "effect": effect, "encode": encode},
-        "media_type": _MEDIA_TYPES[suffix],
+        "persons": len(result.output.persons),
+        "damaged": result.damaged,
+        "timings_ms": {**result.timings_ms, "encode": (perf_counter() - start) * 1000},
+        "media_type": MEDIA_TYPES[suffix],
     }
     return header, parts
 
@@ -163,6 +204,6 @@ def _apply(
             return cut_out(picture.bgr, mask)
         case "picture":
             if background is None:
-                raise RefusedError(400, "choose a picture for the background first")
+                raise RefusedError(400, "a picture for the background is missing: send one")
             return compose(picture, mask, background)
     return None

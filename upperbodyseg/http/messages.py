@@ -1,4 +1,4 @@
-"""What page and server send each other: one JSON header and any number of binary parts.
+"""What a stream's client and server send each other: one JSON header and any number of binary parts.
 
 Four bytes, the length of the header as a little-endian unsigned integer; the header, whose
 ``parts`` lists the bytes of each part; the parts. It is the same in a request, in its response and
@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from upperbodyseg.demo.limits import RefusedError
+from upperbodyseg.http.limits import RefusedError
 
 __all__ = ["pack", "unpack"]
 

@@ -1,26 +1,68 @@
-"""A webcam's stream over a WebSocket: the newest frame wins."""
+"""Streams of frames over a WebSocket: the newest frame wins."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from upperbodyseg.demo.limits import Limits, RefusedError
-from upperbodyseg.demo.messages import pack, unpack
-from upperbodyseg.demo.pictures import decode_background
-from upperbodyseg.demo.pipeline import Engine, Settings, process_picture
 from upperbodyseg.errors import InputError, ModelError
+from upperbodyseg.http.engines import Engine
+from upperbodyseg.http.limits import Limits, RefusedError
+from upperbodyseg.http.messages import pack, unpack
+from upperbodyseg.http.pictures import decode_background
+from upperbodyseg.http.pipeline import Settings, process_picture
 
-__all__ = ["NewestFrame", "serve_stream"]
+__all__ = ["NewestFrame", "Streams"]
 
 _POLICY_VIOLATION = 1008
 _INTERNAL_ERROR = 1011
+_TRY_AGAIN_LATER = 1013
+
+
+class Streams:
+    """The streams of a server, each with an engine of its own.
+
+    Args:
+        limits: of their number, and of each.
+        open_engine: makes an engine of a model's name; it runs off the event loop.
+
+    Attributes:
+        count: streams that are open now.
+    """
+
+    def __init__(self, limits: Limits, open_engine: Callable[[str], Engine]) -> None:
+        self.count = 0
+        self._limits = limits
+        self._open_engine = open_engine
+        # Not the one for pictures: those nobody waits for any more would keep streams waiting.
+        self._workers = ThreadPoolExecutor(limits.max_connections, thread_name_prefix="stream")
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Accept a connection, and answer its frames until it ends: see :func:`_serve_stream`."""
+        with contextlib.suppress(WebSocketDisconnect):
+            await websocket.accept()
+            if self.count >= self._limits.max_connections:
+                await websocket.send_json(
+                    {"error": f"{self.count} webcams are live already: stop one in another tab"}
+                )
+                await websocket.close(_TRY_AGAIN_LATER)
+                return
+            self.count += 1
+            try:
+                await _serve_stream(websocket, self._open_engine, self._workers, self._limits)
+            finally:
+                self.count -= 1
+
+    def close(self) -> None:
+        """Begin no more frames."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
 
 
 class NewestFrame:
@@ -99,12 +141,12 @@ class _Stream:
             self._engine = None
 
 
-async def serve_stream(
+async def _serve_stream(
     websocket: WebSocket, open_engine: Callable[[str], Engine], executor: Executor, limits: Limits
 ) -> None:
     """Answer an accepted connection's frames until it ends.
 
-    The page sends messages of ``{"kind": "frame", "frame": number, "timestamp_ms": ..., settings}``
+    The client sends messages of ``{"kind": "frame", "frame": number, "timestamp_ms": ..., settings}``
     with one encoded frame, at any time ``{"kind": "background"}`` with a picture; it gets a
     message for each frame that was processed, with the frame's number and how many were dropped
     so far, or ``{"error": ...}`` as text. Frames go through the engine in the order they came.

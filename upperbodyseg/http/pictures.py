@@ -1,11 +1,11 @@
-"""Uploaded pictures: read as everywhere, refused in words for whoever sits before the page."""
+"""Uploaded pictures: read as everywhere, refused with an HTTP status."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.demo.limits import RefusedError
+from upperbodyseg.http.limits import RefusedError
 from upperbodyseg.pictures import (
     Picture,
     PictureError,
@@ -32,7 +32,7 @@ def decode_picture(content: bytes, limits: PictureLimits) -> Picture:
     except PictureFormatError as exc:
         *most, last = limits.formats
         raise RefusedError(
-            415, f"that is no picture the demo can read: it takes {', '.join(most)} and {last}"
+            415, f"that is no picture in a format that is taken here: {', '.join(most)} and {last}"
         ) from exc
     except PictureError as exc:
         raise RefusedError(415, f"the picture {exc}") from exc

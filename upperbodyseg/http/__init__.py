@@ -1,0 +1,1 @@
+"""What the page (:mod:`upperbodyseg.demo`) and the service (:mod:`upperbodyseg.serve`) share."""
