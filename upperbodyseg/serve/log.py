@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from time import perf_counter
 from typing import Any
@@ -13,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from upperbodyseg.serve.metrics import Metrics
 
-__all__ = ["JsonLines", "RequestLog", "facts", "log_to_stderr"]
+__all__ = ["JsonLines", "RequestLog", "facts", "logging_to_stderr"]
 
 _logger = logging.getLogger("upperbodyseg.serve")
 
@@ -34,15 +36,24 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
-def log_to_stderr() -> None:
+@contextlib.contextmanager
+def logging_to_stderr() -> Iterator[None]:
     """Send the service's log, and Uvicorn's, to the standard error stream."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name, level in (("upperbodyseg.serve", logging.INFO), ("uvicorn", logging.WARNING)):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
+    loggers = [logging.getLogger(name) for name in ("upperbodyseg.serve", "uvicorn")]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger, level in zip(loggers, (logging.INFO, logging.WARNING), strict=True):
+        logger.addHandler(handler)
         logger.propagate = False
         logger.setLevel(level)
+    try:
+        yield
+    finally:
+        for logger, (level, propagate) in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
 
 
 def facts(scope: Scope) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from upperbodyseg.http.server import bind, make_server, raise_file_limit
 from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.pool import SegmenterPool
 from upperbodyseg.serve.app import create_app, make_limits
-from upperbodyseg.serve.log import log_to_stderr
+from upperbodyseg.serve.log import logging_to_stderr
 from upperbodyseg.serve.options import ServeOptions
 
 __all__ = ["run"]
@@ -25,11 +25,10 @@ _logger = logging.getLogger("upperbodyseg.serve")
 
 def run(options: ServeOptions) -> None:
     """See :func:`upperbodyseg.serve.serve`."""
-    log_to_stderr()
     cv2.setNumThreads(1)  # every CPU has an engine
     options = replace(options, sockets=raise_file_limit(options.sockets))
     limits = make_limits(options)
-    with bind(options.host, options.port) as listener:
+    with bind(options.host, options.port) as listener, logging_to_stderr():
         pool = _open_pool(options.segmenter, options.workers, options.segmenter.model)
         first = [pool]  # weights or a runtime that are missing are better told before anything is served
 
