@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 
 import upperbodyseg
-from upperbodyseg.cli import c_library, completion, console, demo, evaluate, info, segment, serve, video, webcam
+from upperbodyseg.cli import batch, c_library, completion, console, demo, evaluate, info, segment, serve, video, webcam
 from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError, VideoError
 from upperbodyseg.models.runtime_log import hide_information
 
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evaluate.add_parser(commands)
     demo.add_parser(commands)
     serve.add_parser(commands)
+    batch.add_parser(commands)
     c_library.add_parser(commands)
     info.add_parser(commands)
     completion.add_parser(commands, parser)
