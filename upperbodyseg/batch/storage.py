@@ -16,6 +16,7 @@ from upperbodyseg.pictures import SUFFIXES
 __all__ = ["Storage", "list_sources", "public_address"]
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_CHUNK = 2**22  # bytes; Arrow takes the memory of a read before it knows how much there is
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -50,14 +51,16 @@ class Storage:
         Raises:
             OSError: it can't be read.
         """
+        content = bytearray()
         with self._files.open_input_stream(path) as file:
-            content: bytes = file.read(most + 1)
-        return content
+            while len(content) <= most and (chunk := file.read(min(_CHUNK, most + 1 - len(content)))):
+                content += chunk
+        return bytes(content)
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file whole or not at all.
 
-        A bucket shows an object once all of it has arrived. A folder's file is first written beside its place.
+        A bucket shows an object once all of it is there. A folder's file is first written beside its place.
 
         Raises:
             OSError: it can't be written.
@@ -88,6 +91,8 @@ def _open_address(address: str) -> tuple[fs.FileSystem, str]:
 
         other, path = fsspec.core.url_to_fs(address)
         files = fs.PyFileSystem(fs.FSSpecHandler(other))
+    if not path.strip("/"):
+        raise ValueError("it names no bucket or folder")
     return files, path.rstrip("/")
 
 
