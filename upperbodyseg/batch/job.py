@@ -24,6 +24,8 @@ from upperbodyseg.errors import InputError, UpperBodySegError
 
 __all__ = ["run"]
 
+_LOOPBACK = "127.0.0.1"
+
 
 class _Actor:
     """A worker in a process of its own."""
@@ -63,13 +65,12 @@ def _connect(address: str | None) -> bool:
     """Join a cluster or start one; whether it is for us to leave."""
     if ray.is_initialized():
         return False
-    settings: dict[str, Any] = {
-        "address": address or "local",
-        "log_to_driver": False,
-        "logging_level": "error",
-    }
+    settings: dict[str, Any] = {"address": address or "local", "log_to_driver": False}
+    settings["logging_level"] = "error"
     if address is None:
-        settings |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        settings["include_dashboard"] = False
+    if address is None or address.startswith(_LOOPBACK):
+        settings["_node_ip_address"] = _LOOPBACK  # Ray would look for this machine's other address
     try:
         ray.init(**settings)
     except (ConnectionError, ValueError, RuntimeError) as exc:

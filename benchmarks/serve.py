@@ -1,0 +1,166 @@
+"""How many pictures a second the service answers: ``python -m benchmarks.serve``.
+
+wrk posts one photo of 420 x 400 pixels to ``/api/remove``, on 1, 8 and 64 connections. With
+``--rembg PROGRAM`` rembg's own server takes turns with the service in the same run, with its model u2netp,
+which has to be in ``U2NET_HOME``. Then the service answers many requests for a small picture, and its memory
+is looked at. Servers and wrk share the CPUs, so figures of one run compare with each other alone. Exits with
+1 where an answer is none, or the memory grows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from benchmarks.figures import publish
+
+PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
+CLIENTS = (1, 8, 64)
+BOUNDARY = "b0undary"
+GROWTH = 30.0  # MB that the memory may grow by
+START_S = 120
+
+
+class Answers(NamedTuple):
+    """What wrk saw: answers a second, the latency's percentiles as wrk writes them, answers that are none."""
+
+    rate: float
+    p50: str
+    p99: str
+    failed: int
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@contextlib.contextmanager
+def running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[int]:
+    """A server's process number, once it answers."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment})
+        try:
+            deadline = time.monotonic() + START_S
+            while True:
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/openapi.json", timeout=5).close()
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        log.seek(0)
+                        raise SystemExit(f"{command[0]} does not answer:\n{log.read().decode()}") from None
+                    time.sleep(0.2)
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def form(content: bytes) -> bytes:
+    """A form as rembg's clients send it."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="'
+    model = f'{head}model"\r\n\r\nu2netp\r\n'
+    file = f'{head}file"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    return (model + file).encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def ask(port: int, body: bytes, clients: int, seconds: float) -> Answers:
+    """Let wrk ask for so many seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "body").write_bytes(body)
+        script = Path(folder) / "post.lua"
+        script.write_text(
+            f'local file = io.open("{folder}/body", "rb")\n'
+            'wrk.method = "POST"\n'
+            f'wrk.headers["Content-Type"] = "multipart/form-data; boundary={BOUNDARY}"\n'
+            'wrk.body = file:read("*all")\n'
+        )
+        command = ["wrk", "--latency", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--timeout", "60s"]
+        command += ["-s", str(script), f"http://127.0.0.1:{port}/api/remove"]
+        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    failed = sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", out)))
+    failed += sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", out)))
+    found = [
+        re.search(pattern, out) for pattern in (r"Requests/sec: +([\d.]+)", r"50% +(\S+)", r"99% +(\S+)")
+    ]
+    rate, p50, p99 = (match[1] if match else "0" for match in found)
+    return Answers(float(rate), p50, p99, failed)
+
+
+def resident_mb(pid: int) -> float:
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def small_picture() -> bytes:
+    photo = cv2.imread(str(PHOTO))
+    assert photo is not None
+    small = cv2.resize(photo, (128, 128), interpolation=cv2.INTER_AREA)
+    encoded: np.ndarray = cv2.imencode(".jpg", small)[1]
+    return encoded.tobytes()
+
+
+def main() -> None:
+    """Print the table and the memory."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--rembg", metavar="PROGRAM", help="of rembg's command line")
+    parser.add_argument("--seconds", type=float, default=20.0, help="a turn")
+    parser.add_argument("--requests", type=int, default=10_000, help="before the memory is looked at again")
+    args = parser.parse_args()
+
+    program = [sys.executable, "-m", "upperbodyseg", "serve", "--port"]
+    ports = [free_port() for _ in range(3)]
+    commands = {
+        "upperbodyseg, fast": [*program, str(ports[0]), "--model", "fast"],
+        "upperbodyseg, accurate": [*program, str(ports[1]), "--model", "accurate"],
+    }
+    if args.rembg:
+        options = ["s", "-h", "127.0.0.1", "-p", str(ports[2]), "--no-ui", "-l", "error"]
+        commands["rembg, u2netp"] = [args.rembg, *options]
+    body, failed = form(PHOTO.read_bytes()), 0
+    with contextlib.ExitStack() as stack:
+        pids = [
+            stack.enter_context(running(command, port, {"BROWSER": "true"}))
+            for command, port in zip(commands.values(), ports, strict=False)
+        ]
+        for port in ports[: len(pids)]:
+            ask(port, body, 2, 3)  # the first pictures take longer
+        print("| server | clients | answers a second | p50 | p99 |\n|---|---|---|---|---|")
+        for clients in CLIENTS:
+            for name, port in zip(commands, ports, strict=False):
+                seen = ask(port, body, clients, args.seconds)
+                failed += seen.failed
+                print(f"| {name} | {clients} | {seen.rate:.1f} | {seen.p50} | {seen.p99} |", flush=True)
+        print(f"\n{args.seconds:g} s a turn, of {failed} answers that were none.")
+        before, done = 0.0, 0.0
+        small = form(small_picture())
+        while done < args.requests:
+            seen = ask(ports[0], small, 8, 10)
+            failed += seen.failed
+            done += seen.rate * 10
+            if not before and done > args.requests / 10:
+                before, first = resident_mb(pids[0]), done
+        grown = resident_mb(pids[0]) - before
+        print(f"\nMemory: {before:.0f} MB after {first:.0f} requests, {grown:+.1f} MB after {done:.0f}.")
+    if failed or grown > GROWTH:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    publish(main, "serve")
