@@ -36,7 +36,8 @@ def cluster() -> Iterator[str]:
     """A cluster's address; of two nodes with a CPU each."""
     from ray.cluster_utils import Cluster
 
-    node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20}
+    # Not 127.0.0.1, for which Ray takes the machine's other address.
+    node = {"num_cpus": 1, "node_ip_address": "127.0.0.2", "object_store_memory": 100 * 2**20}
     made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
     try:
         made.add_node(**node)
@@ -162,7 +163,7 @@ def test_without_an_address_a_cluster_is_started_and_stopped(tmp_path: Path, por
 
 def test_a_cluster_that_is_not_there_is_exit_code_2(tmp_path: Path, portrait: U8) -> None:
     assert cv2.imwrite(str(tmp_path / "a.png"), portrait)
-    process = batch(str(tmp_path), str(tmp_path / "out"), "--address", "127.0.0.1:1")
+    process = batch(str(tmp_path), str(tmp_path / "out"), "--address", "127.0.0.2:1")
     _, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 2, err
-    assert "127.0.0.1:1" in err
+    assert "127.0.0.2:1" in err

@@ -69,8 +69,9 @@ def _connect(address: str | None) -> bool:
     settings["logging_level"] = "error"
     if address is None:
         settings["include_dashboard"] = False
-    if address is None or address.startswith(_LOOPBACK):
-        settings["_node_ip_address"] = _LOOPBACK  # Ray would look for this machine's other address
+    host = (address or _LOOPBACK).partition(":")[0]
+    if host.startswith("127."):
+        settings["_node_ip_address"] = host  # Ray would look for this machine's other address
     try:
         ray.init(**settings)
     except (ConnectionError, ValueError, RuntimeError) as exc:
