@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import Any
 
 # Before Ray is loaded: no telemetry, and no warnings about its own choices.
@@ -25,6 +26,7 @@ from upperbodyseg.errors import InputError, UpperBodySegError
 __all__ = ["run"]
 
 _LOOPBACK = "127.0.0.1"
+_REACH_S = 10
 
 
 class _Actor:
@@ -65,6 +67,8 @@ def _connect(address: str | None) -> bool:
     """Join a cluster or start one; whether it is for us to leave."""
     if ray.is_initialized():
         return False
+    if address is not None:
+        _check_reachable(address)
     settings: dict[str, Any] = {"address": address or "local", "log_to_driver": False}
     settings["logging_level"] = "error"
     if address is None:
@@ -77,6 +81,17 @@ def _connect(address: str | None) -> bool:
     except (ConnectionError, ValueError, RuntimeError) as exc:
         raise InputError(f"can't join the Ray cluster at {address}: {exc}") from exc
     return True
+
+
+def _check_reachable(address: str) -> None:
+    """Ray tries for minutes, and then ends the process."""
+    host, colon, port = address.rpartition(":")
+    if "//" in address or not colon or not port.isdigit():
+        return  # one that Ray finds by itself
+    try:
+        socket.create_connection((host, int(port)), timeout=_REACH_S).close()
+    except (OSError, OverflowError) as exc:
+        raise InputError(f"can't join the Ray cluster at {address}: {exc}") from exc
 
 
 def _work(options: BatchOptions, left: list[tuple[str, str]]) -> tuple[int, int, int]:
