@@ -13,7 +13,19 @@ import warnings
 from collections.abc import Sequence
 
 import upperbodyseg
-from upperbodyseg.cli import batch, c_library, completion, console, demo, evaluate, info, segment, serve, video, webcam
+from upperbodyseg.cli import (
+    batch,
+    c_library,
+    completion,
+    console,
+    demo,
+    evaluate,
+    info,
+    segment,
+    serve,
+    video,
+    webcam,
+)
 from upperbodyseg.errors import InputError, MissingDependencyError, UpperBodySegError, VideoError
 from upperbodyseg.models.runtime_log import hide_information
 
