@@ -103,6 +103,13 @@ def ask(port: int, body: bytes, clients: int, seconds: float) -> Answers:
     return Answers(float(rate), p50, p99, failed)
 
 
+def settle(port: int, body: bytes) -> None:
+    """Wait until a server has done what wrk left behind, or the next turn would share its CPUs."""
+    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/remove", body, kind)
+    urllib.request.urlopen(request, timeout=600).close()
+
+
 def resident_mb(pid: int) -> float:
     found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
@@ -145,6 +152,7 @@ def main() -> None:
         for clients in CLIENTS:
             for name, port in zip(commands, ports, strict=False):
                 seen = ask(port, body, clients, args.seconds)
+                settle(port, body)
                 failed += seen.failed
                 print(f"| {name} | {clients} | {seen.rate:.1f} | {seen.p50} | {seen.p99} |", flush=True)
         print(f"\n{args.seconds:g} s a turn, of {failed} answers that were none.")
