@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-import numpy as np
 
 from benchmarks.figures import publish
 
@@ -119,8 +118,8 @@ def small_picture() -> bytes:
     photo = cv2.imread(str(PHOTO))
     assert photo is not None
     small = cv2.resize(photo, (128, 128), interpolation=cv2.INTER_AREA)
-    encoded: np.ndarray = cv2.imencode(".jpg", small)[1]
-    return encoded.tobytes()
+    encoded: bytes = cv2.imencode(".jpg", small)[1].tobytes()
+    return encoded
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ class Answer:
     def picture(self) -> U8:
         decoded = cv2.imdecode(np.frombuffer(self.body, np.uint8), cv2.IMREAD_UNCHANGED)
         assert decoded is not None, self.body[:200]
-        return decoded  # type: ignore[return-value]
+        return decoded
 
 
 def ask(address: str, method: str, path: str, body: Any = None, **headers: str) -> Answer:

@@ -25,6 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service import U8, WAIT_S, Answer, StubEngine, ask, encode, form, post_form, running
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from upperbodyseg import InputError, segment
 from upperbodyseg.cli import main
@@ -152,7 +153,7 @@ def test_the_description_is_openapi_and_has_every_route() -> None:
     from upperbodyseg.serve.openapi import description
 
     for with_token in (True, False):
-        validate(description(with_token=with_token))  # type: ignore[arg-type]
+        validate(description(with_token=with_token))
     routes = {
         (route.path, method.lower())
         for route in app.routes
@@ -181,7 +182,7 @@ def test_a_stream_answers_frames(service: str, webcam: U8) -> None:
         for number in (1, 2):
             header = {"kind": "frame", "frame": number, "timestamp_ms": 33 * number, "effect": "mask"}
             stream.send(pack(header, encode(webcam, ".jpg")))
-            answer, parts = unpack(stream.recv(timeout=WAIT_S))  # type: ignore[arg-type]
+            answer, parts = unpack(stream.recv(timeout=WAIT_S))
             assert answer["frame"] == number
             assert answer["persons"] == 1
             assert len(parts) == 1
@@ -241,11 +242,15 @@ def test_foreign_hosts_and_origins_are_refused(service: str, portrait: U8) -> No
     picture = encode(portrait)
     refused(ask(service, "POST", "/v1/mask", picture, host="evil.example"), 403, "--allow-host")
     refused(ask(service, "GET", "/metrics", host="evil.example:7000"), 403)
-    refused(ask(service, "POST", "/v1/mask", picture, origin="https://evil.example"), 403, "--allow-origin")
+    refused(
+        ask(service, "POST", "/v1/mask", picture, origin=Origin("https://evil.example")),
+        403,
+        "--allow-origin",
+    )
     refused(ask(service, "POST", "/v1/mask", picture, origin=f"http://{service}"), 403)
     refused(ask(service, "POST", "/v1/mask", picture, origin="null"), 403)
     with pytest.raises(InvalidStatus) as caught:
-        connect(f"ws://{service}/v1/stream", origin="https://evil.example")  # type: ignore[arg-type]
+        connect(f"ws://{service}/v1/stream", origin=Origin("https://evil.example"))
     assert caught.value.response.status_code == 403
 
 

@@ -6,7 +6,6 @@ Uvicorn waits without end for a request's header, and for a client that doesn't 
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import h11
 from starlette.types import Receive, Scope, Send
@@ -35,10 +34,6 @@ def connection_class(limits: Limits) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            taken = transport.get_extra_info("socket")
-            if taken is not None and taken.family in (socket.AF_INET, socket.AF_INET6):
-                # asyncio does so only for sockets that were made with IPPROTO_TCP named.
-                taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if len(self.connections) > 2 * limits.max_sockets:
                 transport.abort()
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from typing import Any
 
@@ -28,9 +29,16 @@ def bind(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise InputError(f"the port must be from 1 to 65535, or 0 for any that is free, got {port}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named, for asyncio asks for it: without it, each answer waits for the client's delayed acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=_WAITING)
+        if os.name == "posix":  # elsewhere it would let two servers listen on one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_WAITING)
+        return listener
     except (OSError, UnicodeError) as exc:
+        listener.close()
         if isinstance(exc, (socket.gaierror, UnicodeError)):
             raise InputError(f"there is no host {host!r} to listen on") from exc
         raise InputError(

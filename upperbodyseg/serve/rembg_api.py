@@ -94,7 +94,7 @@ def _colour(text: str) -> tuple[int, int, int, int] | None:
 
 
 def _harden(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return cv2.threshold(mask, 127, 255, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
+    return cv2.threshold(mask, 127, 255, cv2.THRESH_BINARY)[1]
 
 
 def _lay_on(cutout: NDArray[np.uint8], colour: tuple[int, int, int, int]) -> NDArray[np.uint8]:
