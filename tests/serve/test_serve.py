@@ -182,7 +182,7 @@ def test_a_stream_answers_frames(service: str, webcam: U8) -> None:
         for number in (1, 2):
             header = {"kind": "frame", "frame": number, "timestamp_ms": 33 * number, "effect": "mask"}
             stream.send(pack(header, encode(webcam, ".jpg")))
-            answer, parts = unpack(stream.recv(timeout=WAIT_S))
+            answer, parts = unpack(stream.recv(timeout=WAIT_S))  # type: ignore[arg-type]
             assert answer["frame"] == number
             assert answer["persons"] == 1
             assert len(parts) == 1
