@@ -338,9 +338,10 @@ document.addEventListener("drop", (event) => {
 /** What the library does, before anything was chosen. */
 async function openSample() {
   const response = await fetch("sample.jpg");
-  if (response.ok && !picture && !camera) {
-    openPicture(new File([await response.blob()], "sample.jpg", { type: "image/jpeg" }));
-  }
+  if (!response.ok) return;
+  const content = await response.blob();
+  // Only now: meanwhile somebody may have opened a picture.
+  if (!picture && !camera) openPicture(new File([content], "sample.jpg", { type: "image/jpeg" }));
 }
 
 // --- the start --------------------------------------------------------------------------------
