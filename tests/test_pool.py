@@ -448,8 +448,13 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def no_collector() -> Iterator[None]:
-    """Without Python's garbage collector, whose callbacks (Hypothesis has one) would be cut off, too."""
+def nothing_else_to_cut() -> Iterator[None]:
+    """Without what a cut would hit besides: the garbage collector's callbacks (Hypothesis has one), and the
+    measuring of coverage, which would keep its lock for ever."""
+    coverage = getattr(sys.modules.get("coverage"), "Coverage", None)
+    measuring = coverage.current() if coverage else None
+    if measuring is not None:
+        measuring.stop()
     callbacks = gc.callbacks[:]
     gc.collect()
     gc.callbacks.clear()
@@ -457,13 +462,15 @@ def no_collector() -> Iterator[None]:
     yield
     gc.enable()
     gc.callbacks.extend(callbacks)
+    if measuring is not None:
+        measuring.start()
 
 
 def cut_off(test: Callable[..., None]) -> Callable[..., None]:
     """Marks a test whose calls are cut off."""
     # A cut inside __del__ can't be raised.
     quiet = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-    marked: Callable[..., None] = quiet(pytest.mark.usefixtures("no_collector", "no_models")(test))
+    marked: Callable[..., None] = quiet(pytest.mark.usefixtures("nothing_else_to_cut", "no_models")(test))
     return marked
 
 
