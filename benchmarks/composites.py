@@ -321,7 +321,7 @@ def crossing(cutouts: CutOuts, seed: int, frames: int = 90) -> Iterator[Scene]:
     people = []
     for i in range(count):
         cut = scaled(cutouts.person(rng), height * rng.uniform(0.55, 0.85))
-        # From one edge to the other, or to and away in the middle.
+        # From one edge to the other, or back and forth in the middle.
         start, end = (0, width - cut.shape[1]) if i % 2 else (width - cut.shape[1], 0)
         if i == 2:
             start = end = (width - cut.shape[1]) // 2
