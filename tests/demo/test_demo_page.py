@@ -218,6 +218,25 @@ def test_a_refusal_is_shown_and_the_last_picture_stays(page: Page, portrait: U8,
     expect(page.get_by_role("alert")).to_contain_text("32 MiB")
 
 
+def test_the_sample_comes_too_late_for_whoever_opened_something(browser: Browser, demo: str) -> None:
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route("**/sample.jpg", hold)
+        page.goto(demo)
+        choose(page, {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
+        expect(page.get_by_role("alert")).to_contain_text("JPEG, PNG and WebP")
+        with page.expect_response("**/sample.jpg"):
+            held[0].continue_()
+        page.wait_for_timeout(300)
+        expect(page.get_by_role("alert")).to_contain_text("JPEG, PNG and WebP")
+        expect(page.locator("#pair")).to_be_hidden()
+
+
 def test_a_webcam_runs_for_five_seconds(page: Page) -> None:
     received: list[str | bytes] = []
 

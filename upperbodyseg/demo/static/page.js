@@ -9,6 +9,7 @@ const limits = { max_upload_bytes: Infinity };
 
 let picture = null; // the Blob that is to be shown
 let shown = null; // the last one that could be
+let opened = false; // whether anything was to be shown
 let background = null;
 let camera = null;
 let result = null; // { blob, name } for the download
@@ -204,6 +205,7 @@ async function copyResult() {
 function openPicture(blob) {
   if (!blob) return;
   hideError();
+  opened = true;
   picture = blob;
   camera?.close();
   refresh();
@@ -340,8 +342,8 @@ async function openSample() {
   const response = await fetch("sample.jpg");
   if (!response.ok) return;
   const content = await response.blob();
-  // Only now: meanwhile somebody may have opened a picture.
-  if (!picture && !camera) openPicture(new File([content], "sample.jpg", { type: "image/jpeg" }));
+  // Asked only now: meanwhile somebody may have opened a picture, even one that was refused.
+  if (!opened && !camera) openPicture(new File([content], "sample.jpg", { type: "image/jpeg" }));
 }
 
 // --- the start --------------------------------------------------------------------------------
