@@ -118,7 +118,8 @@ def test_any_array_gives_a_mask_or_an_input_error(
     if image_type.is_yuv:
         possible = possible and array.ndim == 2 and array.shape[0] % 3 != 1 and array.shape[1] % 2 == 0
     else:
-        possible = possible and array.ndim == 3 and array.shape[2] == image_type.channels
+        grey = array.ndim == 2 and image_type is ImageType.BGR_888
+        possible = possible and (grey or (array.ndim == 3 and array.shape[2] == image_type.channels))
     try:
         mask = segment(array, image_type)
     except InputError:
