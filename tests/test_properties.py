@@ -29,7 +29,8 @@ def longest(image_type: ImageType, width: int, height: int, step: int, size: int
         return size <= step * (height + h2)
     row = width * image_type.channels
     wider = {-(-row // 2**k) * 2**k for k in range(2, 10)}
-    return not any(s > step and size in (s * height, s * (height - 1) + row) for s in wider)
+    fits_wider = any(s > step and size in (s * height, s * (height - 1) + row) for s in wider)
+    return size <= step * height or not fits_wider
 
 
 def required_bytes(image_type: ImageType, width: int, height: int, step: int) -> int:
