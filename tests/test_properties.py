@@ -119,7 +119,7 @@ def test_any_array_gives_a_mask_or_an_input_error(
     if image_type.is_yuv:
         possible = possible and array.ndim == 2 and array.shape[0] % 3 != 1 and array.shape[1] % 2 == 0
     else:
-        grey = array.ndim == 2 and image_type is ImageType.BGR_888
+        grey = array.shape[2:] in ((), (1,)) and array.ndim >= 2 and image_type is ImageType.BGR_888
         possible = possible and (grey or (array.ndim == 3 and array.shape[2] == image_type.channels))
     try:
         mask = segment(array, image_type)
