@@ -267,6 +267,21 @@ def test_a_webcam_runs_for_five_seconds(page: Page) -> None:
     assert page.evaluate("document.getElementById('video').srcObject") is None
 
 
+def test_a_sample_that_came_during_the_webcam_is_shown_after_it(browser: Browser, demo: str) -> None:
+    held: list[Any] = []
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route("**/sample.jpg", held.append)
+        page.goto(demo)
+        page.get_by_role("button", name="Use the webcam").click()
+        expect(page.locator("#status")).to_contain_text(f"640 {TIMES} 480 pixels", timeout=60_000)
+        with page.expect_response("**/sample.jpg"):
+            held[0].continue_()
+        page.wait_for_timeout(300)
+        page.get_by_role("button", name="Stop the webcam").click()
+        expect(page.locator("#status")).to_contain_text(f"420 {TIMES} 400 pixels", timeout=60_000)
+
+
 def test_a_stream_has_the_background_that_was_chosen(page: Page) -> None:
     green = np.full((90, 120, 3), (40, 200, 40), np.uint8)
     page.locator("[name=effect][value=picture]").check()

@@ -343,7 +343,10 @@ async function openSample() {
   if (!response.ok) return;
   const content = await response.blob();
   // Asked only now: meanwhile somebody may have opened a picture, even one that was refused.
-  if (!opened && !camera) openPicture(new File([content], "sample.jpg", { type: "image/jpeg" }));
+  if (opened) return;
+  const sample = new File([content], "sample.jpg", { type: "image/jpeg" });
+  if (camera) picture = sample; // shown when the webcam ends
+  else openPicture(sample);
 }
 
 // --- the start --------------------------------------------------------------------------------
