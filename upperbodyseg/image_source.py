@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.errors import InputError
-from upperbodyseg.picture_pixels import as_it_looks
 from upperbodyseg.pictures import Picture, PictureError, PictureLimits, decode_picture, read_picture
+from upperbodyseg.pictures.pixels import as_it_looks
 
 __all__ = ["ImageSource", "grey_as_bgr", "is_array", "open_image"]
 

@@ -1,0 +1,202 @@
+"""JPEG files: their headers made safe, and damage that libjpeg passes over in silence."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from upperbodyseg.pictures.errors import PictureError
+from upperbodyseg.pictures.safe_bytes import SafeBytes
+from upperbodyseg.pictures.tiff import read_orientation
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+__all__ = ["ScanWatch", "safe_jpeg"]
+
+MAX_SCANS = 100
+"""Scans of a JPEG. A progressive one has some ten; each costs as much time as the whole picture."""
+
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # 00: a data byte of 255; D0-D7: restarts
+_RESTARTS = range(0xD0, 0xD8)
+_END = 0xD9
+_SCAN_START = 0xDA
+_RESTART_INTERVAL = 0xDD
+_BASELINE = (0xC0, 0xC1)  # Huffman codes, in one pass where the scan has all components
+
+_AHEAD = 16
+"""Bytes that libjpeg may want to see behind the last code: its buffer of bits has 8."""
+
+_MOST_PADDING = 4096
+
+
+class _Segment(NamedTuple):
+    marker: int
+    start: int  # of the marker
+    end: int
+
+
+def _segments(content: bytes) -> Iterator[_Segment]:
+    """The segments of the header, the first scan's own as the last."""
+    at = 2
+    while True:
+        if content[at] != 0xFF:
+            raise PictureError("is damaged: its JPEG header has no marker where one should be")
+        marker = content[at + 1]
+        if marker == 0xFF:  # padding
+            at += 1
+            continue
+        if marker in (0x01, *range(0xD0, 0xD9)):  # these have no content
+            at += 2
+            continue
+        if marker == _END:
+            raise PictureError("is damaged: it ends before its picture")
+        (length,) = struct.unpack_from(">H", content, at + 2)
+        end = at + 2 + max(length, 2)
+        yield _Segment(marker, at, end)
+        if marker == _SCAN_START:
+            return
+        at = end
+
+
+def _is_frame(marker: int) -> bool:
+    return 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)
+
+
+def safe_jpeg(content: bytes) -> SafeBytes:
+    """Without EXIF, XMP, comments and the pictures of multi-picture files; the scans are counted."""
+    parts: list[bytes | memoryview] = [content[:2]]
+    orientation, frames, at = 1, 0, 2
+    for marker, start, end in _segments(content):
+        at = start
+        if marker == _SCAN_START:
+            break
+        segment = content[start + 4 : end]
+        if marker == 0xE1 and segment.startswith(b"Exif\0\0"):
+            orientation = read_orientation(segment)
+        # APP0 JFIF, APP2 ICC, APP14 Adobe: they say what the numbers mean.
+        named = (marker, segment[:4]) in ((0xE0, b"JFIF"), (0xE2, b"ICC_"), (0xEE, b"Adob"))
+        if named or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+            parts.append(content[start:end])
+        frames += _is_frame(marker)
+    if frames != 1:
+        raise PictureError(f"is damaged: a JPEG has one frame header, this one has {frames}")
+    _count_scans(content, at)
+    parts.append(memoryview(content)[at:])
+    return SafeBytes(b"".join(parts), orientation)
+
+
+def _count_scans(content: bytes, at: int) -> None:
+    # Quick, and never too few.
+    if content.count(b"\xff\xda", at) <= MAX_SCANS:
+        return
+    scans = 0
+    while marker := _MARKER.search(content, at):
+        at, code = marker.start(), content[marker.start() + 1]
+        if code == _END:
+            return
+        scans += code == _SCAN_START
+        if scans > MAX_SCANS:
+            raise PictureError(
+                f"is a JPEG of more than {MAX_SCANS} scans, which would take too long to decode"
+            )
+        at += 2 + (int.from_bytes(content[at + 2 : at + 4], "big") or 2)
+
+
+class ScanWatch:
+    """Tells damage within a JPEG of one scan by where its data end.
+
+    libjpeg decodes damaged data in silence. Nearly always they then give more or fewer blocks than there
+    should be. So the last byte of the data is held back: a picture that is complete without it has data left
+    over. One that isn't complete with it, and a few bytes more, had too few.
+
+    Args:
+        content: of :func:`safe_jpeg`, with an end mark.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._disordered = False  # markers are missing
+        self._asked = 0  # for parts
+        self._end = 0  # of the scan's data; 0 where they can't be watched
+        *header, scan = _segments(content)
+        frame = next(s for s in header if _is_frame(s.marker))
+        components = content[frame.start + 9]
+        if frame.marker in _BASELINE and content[scan.start + 4] == components:
+            self._check_markers(header, frame, scan)
+
+    def _check_markers(self, header: list[_Segment], frame: _Segment, scan: _Segment) -> None:
+        data = np.frombuffer(self._content, np.uint8)[scan.end :]
+        places = np.flatnonzero(data[:-1] == 0xFF)
+        codes = data[places + 1]
+        others = np.flatnonzero((codes != 0) & (codes != 0xFF) & ((codes & 0xF8) != _RESTARTS[0]))
+        if not len(others):
+            return
+        self._end = scan.end + int(places[others[0]])
+        codes = codes[: others[0]]
+        restarts = codes[(codes & 0xF8) == _RESTARTS[0]] & 7
+        wanted = _restarts(self._content, header, frame)
+        self._disordered = len(restarts) != wanted or bool((restarts != np.arange(wanted) % 8).any())
+
+    def watch(self, image: ImageFile) -> None:
+        """Let the picture be read by way of this.
+
+        Args:
+            image: Pillow's, of the content, its header read but not decoded.
+        """
+        if self._end:
+            image.fp = _Parts(self._parts())
+
+    def tell(self) -> bool:
+        """Whether damage was seen in the picture, which is decoded now."""
+        return self._disordered or self._asked not in (0, 2)
+
+    def _parts(self) -> Iterator[bytes]:
+        """What is asked for one after the other; with its last row Pillow's decoder asks no more."""
+        content, end = self._content, self._end
+        near = max(end - _MOST_PADDING, 0)
+        held = near + len(content[near:end].rstrip(b"\0\xff")) - 1  # what a camera pads with is no data
+        for part in (content[:held], content[held:end] + b"\xaa" * _AHEAD, content[end:]):
+            self._asked += 1
+            yield part
+
+
+class _Parts(io.BytesIO):
+    """A file that gives its parts one by one, however much is asked for."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        super().__init__()
+        self._parts = parts
+
+    def seek(self, _offset: int, _whence: int = 0) -> int:
+        return 0
+
+    def read(self, _size: int | None = -1) -> bytes:
+        return next(self._parts, b"")
+
+
+def _restarts(content: bytes, header: list[_Segment], frame: _Segment) -> int:
+    """How many restart markers there should be."""
+    interval = next(
+        (
+            struct.unpack_from(">H", content, s.start + 4)[0]
+            for s in reversed(header)
+            if s.marker == _RESTART_INTERVAL
+        ),
+        0,
+    )
+    if not interval:
+        return 0
+    height, width, components = struct.unpack_from(">HHB", content, frame.start + 5)
+    factors = [content[frame.start + 11 + 3 * i] for i in range(components)]
+    across, down = max(f >> 4 for f in factors), max(f & 15 for f in factors)
+    if components == 1:  # its blocks come one by one
+        across = down = 1
+    blocks = math.ceil(width / (8 * across)) * math.ceil(height / (8 * down))
+    return (blocks - 1) // interval
