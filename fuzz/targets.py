@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fuzz import made_pictures, made_videos
+from fuzz import made_bombs, made_pictures, made_videos
 from upperbodyseg.engine import SegmenterOptions
 from upperbodyseg.errors import InputError, ModelError, VideoError
 from upperbodyseg.geometry import Region
@@ -147,7 +147,7 @@ def seeds(target: str) -> Iterator[bytes]:
         yield made_pictures.encode(rgb, "JPEG", exif=made_pictures.exif(5, "<"))
         yield made_pictures.malformed_apng()
         yield made_pictures.heic(rgb) or b""
-        yield from (content for content in made_pictures.bombs().values() if len(content) < 2000)
+        yield from (content for content in made_bombs.bombs().values() if len(content) < 2000)
     elif target == "messages":
         yield pack({"effect": "colour", "colour": "#00ff00", "blur_sigma": 0.5, "model": "fast"}, b"picture")
         yield pack({"kind": "frame", "frame": 1, "timestamp_ms": 33}, b"picture", b"background")

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fuzz.made_pictures import bombs, encode, jpeg_2000, malformed_apng
+from fuzz.made_bombs import bombs
+from fuzz.made_pictures import encode, jpeg_2000, malformed_apng
 from upperbodyseg import segment
 from upperbodyseg.cli import main
 from upperbodyseg.cli import picture_workshop as command

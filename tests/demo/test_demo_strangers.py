@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fuzz.made_pictures import bombs, encode, exif, jpeg_2000, malformed_apng
+from fuzz.made_bombs import bombs
+from fuzz.made_pictures import encode, exif, jpeg_2000, malformed_apng
 
 for package in ("starlette", "uvicorn", "websockets"):
     pytest.importorskip(package, reason=f"{package}, of the extra [demo], is not installed")

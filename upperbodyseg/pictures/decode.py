@@ -43,7 +43,7 @@ _PLUGINS = {
     "HEIC": ("pillow_heif", "HeifImageFile"),
 }
 
-_MOST_CODED, _SMALL = 4, 2**20
+_MOST_CODED, _SMALL = 8, 2**20
 """A file may code so many times as many pixels as its picture has, of tiles, layers and alpha; a small one
 so many."""
 

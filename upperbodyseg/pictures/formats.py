@@ -7,9 +7,12 @@ than the picture. Nothing is decoded here.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
+from upperbodyseg.pictures.bmp import safe_bmp
 from upperbodyseg.pictures.errors import PictureError
-from upperbodyseg.pictures.heif import coded_pixels
+from upperbodyseg.pictures.gif import safe_gif
+from upperbodyseg.pictures.heif import safe_avif, safe_heic
 from upperbodyseg.pictures.jpeg import safe_jpeg
 from upperbodyseg.pictures.limits import PictureLimits
 from upperbodyseg.pictures.png import safe_png
@@ -20,6 +23,16 @@ from upperbodyseg.pictures.webp import safe_webp
 __all__ = ["endings", "make_safe", "sniff"]
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_MAKE_SAFE: dict[str, Callable[[bytes, PictureLimits], SafeBytes]] = {
+    "JPEG": safe_jpeg,
+    "PNG": safe_png,
+    "WebP": safe_webp,
+    "TIFF": safe_tiff,
+    "BMP": safe_bmp,
+    "GIF": safe_gif,
+    "AVIF": safe_avif,
+    "HEIC": safe_heic,
+}
 _FILLER = b"\xaa"
 
 
@@ -62,19 +75,9 @@ def make_safe(content: bytes, kind: str, limits: PictureLimits) -> SafeBytes:
         PictureTooLargeError: it is beyond the limits.
     """
     try:
-        if kind == "JPEG":
-            return safe_jpeg(content)
-        if kind == "PNG":
-            return safe_png(content, limits)
-        if kind == "TIFF":
-            return safe_tiff(content)
-        if kind == "WebP":
-            return safe_webp(content, limits)
-        if kind in ("AVIF", "HEIC"):
-            return SafeBytes(content, coded_pixels=coded_pixels(content, kind, limits))
+        return _MAKE_SAFE[kind](content, limits)
     except (struct.error, IndexError, OverflowError) as exc:
         raise PictureError("is damaged: it ends within its header") from exc
-    return SafeBytes(content)
 
 
 def endings(content: bytes, kind: str) -> tuple[bytes, bytes] | None:

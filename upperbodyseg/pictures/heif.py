@@ -17,9 +17,10 @@ from typing import NamedTuple
 from upperbodyseg.pictures.bitstreams import Coded, of_av1, of_hevc
 from upperbodyseg.pictures.errors import PictureError
 from upperbodyseg.pictures.limits import PictureLimits
+from upperbodyseg.pictures.safe_bytes import SafeBytes
 from upperbodyseg.pictures.tiff import check_exif
 
-__all__ = ["coded_pixels"]
+__all__ = ["safe_avif", "safe_heic"]
 
 _MAX_BOXES = 10_000
 _MAX_ITEMS = 20_000  # a picture of 100 million pixels in tiles of 256 x 256 has 1,500
@@ -48,18 +49,18 @@ class _Item:
     parts: list[int] = field(default_factory=list)  # the items that it is made of
 
 
-def coded_pixels(content: bytes, kind: str, limits: PictureLimits) -> int:
-    """How many pixels a decoder of the first picture works on, tiles and alpha included.
+def safe_avif(content: bytes, limits: PictureLimits) -> SafeBytes:
+    """As it is, with what is coded in it."""
+    return SafeBytes(content, coded_pixels=_coded_pixels(content, "AVIF", limits))
 
-    Args:
-        content: the whole file, or what there is of it.
-        kind: "AVIF" or "HEIC".
-        limits: of each coded picture.
 
-    Raises:
-        PictureError: no picture is coded in it, or one beyond the limits, or in a way that isn't read.
-        struct.error, IndexError: it ends within a header.
-    """
+def safe_heic(content: bytes, limits: PictureLimits) -> SafeBytes:
+    """As it is, with what is coded in it."""
+    return SafeBytes(content, coded_pixels=_coded_pixels(content, "HEIC", limits))
+
+
+def _coded_pixels(content: bytes, kind: str, limits: PictureLimits) -> int:
+    """How many pixels a decoder of the first picture works on, tiles and alpha included."""
     _check_exif_within(content)
     top = _by_kind(_boxes(content, 0, len(content)), b"meta", b"moov", b"mini")
     if b"mini" in top:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from upperbodyseg.pictures.errors import PictureError
+from upperbodyseg.pictures.limits import PictureLimits
 from upperbodyseg.pictures.safe_bytes import SafeBytes
 from upperbodyseg.pictures.tiff import read_orientation
 
@@ -23,11 +24,17 @@ __all__ = ["ScanWatch", "safe_jpeg"]
 MAX_SCANS = 100
 """Scans of a JPEG. A progressive one has some ten; each costs as much time as the whole picture."""
 
+_MAX_SEGMENTS = 10_000  # of the header; colour profiles and panoramas have some hundred
+_UNPACKED = 512  # pixels that one byte of Huffman codes can unfold into, at most: a bit for 8 x 8
+_LEAST = 0.01  # share of a picture that must be there
+
+_PADDING = re.compile(rb"\xff*")
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # 00: a data byte of 255; D0-D7: restarts
 _RESTARTS = range(0xD0, 0xD8)
 _END = 0xD9
 _SCAN_START = 0xDA
 _RESTART_INTERVAL = 0xDD
+_LAST_HUFFMAN = 0xC7  # the frames from there on are coded arithmetically, without such a bound
 _BASELINE = (0xC0, 0xC1)  # Huffman codes, in one pass where the scan has all components
 
 _AHEAD = 16
@@ -45,12 +52,13 @@ class _Segment(NamedTuple):
 def _segments(content: bytes) -> Iterator[_Segment]:
     """The segments of the header, the first scan's own as the last."""
     at = 2
-    while True:
+    for _ in range(_MAX_SEGMENTS):
         if content[at] != 0xFF:
             raise PictureError("is damaged: its JPEG header has no marker where one should be")
         marker = content[at + 1]
-        if marker == 0xFF:  # padding
-            at += 1
+        if marker == 0xFF:
+            padding = _PADDING.match(content, at)
+            at = padding.end() - 1 if padding else at
             continue
         if marker in (0x01, *range(0xD0, 0xD9)):  # these have no content
             at += 2
@@ -63,13 +71,14 @@ def _segments(content: bytes) -> Iterator[_Segment]:
         if marker == _SCAN_START:
             return
         at = end
+    raise PictureError(f"is damaged: a JPEG of more than {_MAX_SEGMENTS} segments")
 
 
 def _is_frame(marker: int) -> bool:
     return 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)
 
 
-def safe_jpeg(content: bytes) -> SafeBytes:
+def safe_jpeg(content: bytes, limits: PictureLimits) -> SafeBytes:
     """Without EXIF, XMP, comments and the pictures of multi-picture files; the scans are counted."""
     parts: list[bytes | memoryview] = [content[:2]]
     orientation, frames, at = 1, 0, 2
@@ -84,9 +93,17 @@ def safe_jpeg(content: bytes) -> SafeBytes:
         named = (marker, segment[:4]) in ((0xE0, b"JFIF"), (0xE2, b"ICC_"), (0xEE, b"Adob"))
         if named or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
             parts.append(content[start:end])
-        frames += _is_frame(marker)
+        if _is_frame(marker):
+            frames += 1
+            height, width = struct.unpack_from(">HH", content, start + 5)
+            coded = marker <= _LAST_HUFFMAN
     if frames != 1:
         raise PictureError(f"is damaged: a JPEG has one frame header, this one has {frames}")
+    limits.check_size(width, height)
+    if coded and (len(content) - at) * _UNPACKED < width * height * _LEAST:
+        raise PictureError(
+            f"is damaged: it has {len(content) - at} bytes of data for {width} x {height} pixels"
+        )
     _count_scans(content, at)
     parts.append(memoryview(content)[at:])
     return SafeBytes(b"".join(parts), orientation)
@@ -138,7 +155,8 @@ class ScanWatch:
         others = np.flatnonzero((codes != 0) & (codes != 0xFF) & ((codes & 0xF8) != _RESTARTS[0]))
         if not len(others):
             return
-        self._end = scan.end + int(places[others[0]])
+        marker = scan.end + int(places[others[0]])
+        self._end = _stripped(self._content, marker, b"\xff")
         codes = codes[: others[0]]
         restarts = codes[(codes & 0xF8) == _RESTARTS[0]] & 7
         wanted = _restarts(self._content, header, frame)
@@ -160,11 +178,16 @@ class ScanWatch:
     def _parts(self) -> Iterator[bytes]:
         """What is asked for one after the other; with its last row Pillow's decoder asks no more."""
         content, end = self._content, self._end
-        near = max(end - _MOST_PADDING, 0)
-        held = near + len(content[near:end].rstrip(b"\0\xff")) - 1  # what a camera pads with is no data
+        held = _stripped(content, end, b"\0\xff") - 1  # what a camera pads with is no data
         for part in (content[:held], content[held:end] + b"\xaa" * _AHEAD, content[end:]):
             self._asked += 1
             yield part
+
+
+def _stripped(content: bytes, end: int, padding: bytes) -> int:
+    """Where the content up to ``end`` ends without its padding."""
+    start = max(end - _MOST_PADDING, 0)
+    return start + len(content[start:end].rstrip(padding))
 
 
 class _Parts(io.BytesIO):

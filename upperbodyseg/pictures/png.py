@@ -14,12 +14,13 @@ __all__ = ["safe_png"]
 _MAX_CHUNKS = 100_000  # encoders write some 8 kB into each
 _DEFLATE = 1032  # bytes that one byte of data can unfold into, at most
 _LEAST = 0.01  # share of a picture that must be there
-_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"IDAT", b"IEND")
+_ONCE = (b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"IEND")
 
 
 def safe_png(content: bytes, limits: PictureLimits) -> SafeBytes:
     """Without text, which may unfold into much, and without frames: of an animation the still picture."""
     parts = [content[:8]]
+    seen: set[bytes] = set()
     orientation, data, at = 1, 0, 8
     if content[12:16] != b"IHDR":
         raise PictureError("is damaged: a PNG begins with its header")
@@ -32,11 +33,12 @@ def safe_png(content: bytes, limits: PictureLimits) -> SafeBytes:
         end = at + 12 + length
         if kind == b"IHDR" and at > 8:
             raise PictureError("is damaged: a PNG has one header")
-        if kind in _CHUNKS:
+        if kind == b"IDAT" or (kind in _ONCE and kind not in seen):
             parts.append(content[at:end])
             data += len(parts[-1]) * (kind == b"IDAT")
         elif kind == b"eXIf":
             orientation = read_orientation(content[at + 8 : end - 4])
+        seen.add(kind)
         at = end
         if kind == b"IEND":
             break

@@ -6,6 +6,7 @@ import struct
 from typing import NamedTuple
 
 from upperbodyseg.pictures.errors import PictureError
+from upperbodyseg.pictures.limits import PictureLimits
 from upperbodyseg.pictures.safe_bytes import SafeBytes
 
 __all__ = ["check_exif", "read_orientation", "safe_tiff"]
@@ -87,7 +88,7 @@ def read_orientation(exif: bytes) -> int:
     return value if 1 <= value <= 8 else 1
 
 
-def safe_tiff(content: bytes) -> SafeBytes:
+def safe_tiff(content: bytes, limits: PictureLimits) -> SafeBytes:
     """The first picture, its orientation taken out, and no directory of metadata."""
     found = _read_directory(content)
     _check_sizes(found, len(content))
@@ -102,7 +103,7 @@ def safe_tiff(content: bytes) -> SafeBytes:
         elif entry.tag in _OFFSETS and entry.number > _MAX_STRIPS:
             raise PictureError(f"is a TIFF of {entry.number} strips or tiles; {_MAX_STRIPS} at most are read")
     safe[found.next_at : found.next_at + found.next_size] = bytes(found.next_size)
-    _check_tiles({e.tag: e.value for e in found.entries})
+    _check_tiles({e.tag: e.value for e in found.entries}, limits)
     return SafeBytes(bytes(safe[: len(content)]), orientation)
 
 
@@ -112,9 +113,10 @@ def _check_sizes(directory: _Directory, length: int) -> None:
         raise PictureError("is damaged: its header is larger than the file")
 
 
-def _check_tiles(tags: dict[int, int]) -> None:
+def _check_tiles(tags: dict[int, int], limits: PictureLimits) -> None:
     """A tile is allocated whole, however small the picture is."""
     width, height = tags.get(256, 0), tags.get(257, 0)
+    limits.check_size(width, height)
     tile = tags.get(322, 0) * tags.get(323, 0)
     if tile > max(4 * width * height, 2**20):
         raise PictureError("is damaged: its tiles are far larger than the picture")
