@@ -29,10 +29,10 @@ from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.pictures import (
     Picture,
     PictureError,
+    PictureFile,
     PictureLimits,
-    decode_picture,
     encode_picture,
-    picture_size,
+    keep_pillows_memory,
     read_file,
 )
 from upperbodyseg.types import FrameInput, SegmentationOutput
@@ -104,6 +104,8 @@ class Result:
 class Workshop:
     """Threads that take a picture from its file to its result, each with an engine of its own.
 
+    Others write the results: a thread that waits for the disk would leave its CPU idle.
+
     Args:
         options, settings: of every picture.
         size: number of threads.
@@ -128,11 +130,14 @@ class Workshop:
     def __enter__(self) -> Workshop:
         if self._size > 1:
             cv2.setNumThreads(1)  # each picture has a CPU
+        keep_pillows_memory(self._size)
         self._executor = ThreadPoolExecutor(self._size, thread_name_prefix="segment")
+        self._writers = ThreadPoolExecutor(self._size + 1, thread_name_prefix="write")
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self._executor.shutdown(cancel_futures=True)
+        self._writers.shutdown()
         cv2.setNumThreads(self._opencv_threads)
         for engine in self._opened:
             engine.close()
@@ -140,28 +145,31 @@ class Workshop:
     def results(self, jobs: list[Job], progress: ProgressBar) -> Iterator[Result]:
         """The results in the order of the jobs; a few jobs are under way ahead of the one waited for."""
         progress.show(0)
-        ahead: deque[Future[Result]] = deque()
+        ahead: deque[Future[Future[Result]]] = deque()
         for job in jobs:
             ahead.append(self._executor.submit(self._do, job))
-            if len(ahead) > 2 * self._size:
-                yield ahead.popleft().result()
+            if len(ahead) > 2 * self._size + 1:
+                yield ahead.popleft().result().result()
         while ahead:
-            yield ahead.popleft().result()
+            yield ahead.popleft().result().result()
 
-    def _do(self, job: Job) -> Result:
-        result = Result(job)
+    def _do(self, job: Job) -> Future[Result]:
+        """Everything but the writing, which the future is of."""
+        result, encoded = Result(job), None
         try:
-            self._fill(result)
+            encoded = self._fill(result)
         except (InputError, MemoryError, cv2.error) as exc:
             result.error = _why(exc)
-        return result
+        return self._writers.submit(_finish, result, encoded)
 
-    def _fill(self, result: Result) -> None:
+    def _fill(self, result: Result) -> bytes:
+        """Returns the result's file."""
         settings, job = self._settings, result.job
         content = _read_stream(settings.limits) if job.source == STREAM else _read(job.source, settings)
-        height, width = picture_size(content, settings.limits)
+        file = PictureFile(content, settings.limits)
+        height, width = file.size
         with self._budget.of(height * width), self._engine() as engine:
-            picture = decode_picture(content, settings.limits)
+            picture = file.decode()
             frame = FrameInput.from_array(picture.bgr, is_still=True)
             output = engine.process(frame, settings.blur_sigma)
             mask = picture.without_transparent(output.mask)
@@ -172,13 +180,9 @@ class Workshop:
                     left, top, right, bottom = result.crop
                     shown = np.ascontiguousarray(shown[top:bottom, left:right])
             suffix = ".png" if job.target == STREAM else job.target.suffix.lower().replace(".jpeg", ".jpg")
-            encoded = encode_picture(shown, suffix)
-            if job.target == STREAM:
-                result.content = encoded
-            else:
-                _write(job.target, encoded)
             result.size, result.damaged = (picture.bgr.shape[1], picture.bgr.shape[0]), picture.damaged
             result.output = output
+            return encode_picture(shown, suffix)
 
     @contextlib.contextmanager
     def _engine(self) -> Iterator[UpperBodySegmenter]:
@@ -222,12 +226,20 @@ def _read_stream(limits: PictureLimits) -> bytes:
     return content
 
 
-def _write(target: Path, content: bytes) -> None:
+def _finish(result: Result, encoded: bytes | None) -> Result:
+    """Put a result where it belongs; None where there is none."""
+    target = result.job.target
+    if encoded is None:
+        return result
+    if target == STREAM:
+        result.content = encoded
+        return result
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_file(target, content)
+        write_file(target, encoded)
     except OSError as exc:
-        raise PictureError(f"can't write {target}: {reason(exc)}") from exc
+        result.error = f"can't write {target}: {reason(exc)}"
+    return result
 
 
 def _why(exc: Exception) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "PictureFile",
     "decode_labels",
     "decode_picture",
+    "keep_pillows_memory",
     "lift_pillows_limit",
     "picture_size",
     "read_picture",
@@ -42,6 +43,8 @@ _PLUGINS = {
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "HEIC": ("pillow_heif", "HeifImageFile"),
 }
+
+_BLOCKS = 4  # of Pillow's memory for pictures, each of 16 MB
 
 _MOST_CODED, _SMALL = 8, 2**20
 """A file may code so many times as many pixels as its picture has, of tiles, layers and alpha; a small one
@@ -202,6 +205,21 @@ def lift_pillows_limit() -> None:
     from PIL import Image  # noqa: PLC0415
 
     Image.MAX_IMAGE_PIXELS = None
+
+
+def keep_pillows_memory(pictures: int) -> None:
+    """For a process of our own that reads many: let Pillow keep the memory of one for the next.
+
+    Otherwise it is given back to the system and fetched again with every picture, which takes a quarter of
+    the time that a large one is decoded in.
+
+    Args:
+        pictures: that are decoded at a time; for each 64 MB are kept, as much as 16 megapixels take.
+    """
+    from PIL import Image  # noqa: PLC0415
+
+    core: Any = vars(Image)["core"]  # not among what its types name
+    core.set_blocks_max(_BLOCKS * pictures)
 
 
 def _tell_damage(picture: Picture, kind: str, other: bytes, limits: PictureLimits) -> Picture:

@@ -43,8 +43,10 @@ def read_file(path: Path, max_bytes: int = PictureLimits.max_bytes) -> bytes:
             os.close(number)
             raise PictureError("is no file")
         with open(number, "rb") as file:
-            # A byte more than it has room for tells one that grows meanwhile.
-            content = file.read(max_bytes + 1) if status.st_size <= max_bytes else b""
+            # A byte more than it had tells one that grows meanwhile.
+            size = min(status.st_size, max_bytes)
+            content = file.read(size + 1) if status.st_size <= max_bytes else b""
+            content += file.read(max_bytes + 1 - len(content)) if len(content) > size else b""
     except OSError as exc:
         raise PictureError(f"can't be read: {exc.strerror}") from exc
     except MemoryError as exc:
