@@ -161,6 +161,39 @@ def test_resource_forks_are_no_pictures_and_what_is_passed_over_is_named_once(
     ]
 
 
+@posix
+def test_what_is_no_file_is_passed_over_and_named(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = photo.parent
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "nowhere.jpg").symlink_to("nothing")
+    (folder / "device.png").symlink_to("/dev/zero")
+    assert main(["segment", str(folder), "-o", str(folder / "out")]) == 0
+    assert "3 other file(s) are passed over: device.png, nowhere.jpg, pipe.jpg" in capsys.readouterr().err
+
+
+@posix
+def test_a_name_cannot_write_to_the_terminal(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = photo.parent
+    (folder / "a\x1b[31m\n  b.jpg: is empty.jpg").touch()
+    (folder / "\x1b]0;title\x07").touch()
+    assert main(["segment", str(folder), "-o", str(folder / "\x1b[2Jout")]) == 1
+    said = capsys.readouterr()
+    for text in (said.out, said.err):
+        assert "\x1b" not in text
+        assert "\x07" not in text
+    assert r"a\x1b[31m\n  b.jpg: is empty.jpg: is empty" in said.err
+
+
+def test_damage_within_a_jpeg_is_exit_code_1(tmp_path: Path, portrait: U8) -> None:
+    content = encode(np.ascontiguousarray(portrait[..., ::-1]), "JPEG", quality=92)
+    middle = len(content) // 2
+    (tmp_path / "photo.jpg").write_bytes(content[:middle] + bytes(4096) + content[middle + 4096 :])
+    done = run("segment", tmp_path / "photo.jpg", "-o", tmp_path / "mask.png")
+    assert done.returncode == 1
+    assert "photo.jpg: is damaged; what could be decoded is in" in done.stderr
+    assert read(tmp_path / "mask.png").shape == portrait.shape[:2]
+
+
 # --- where the result goes -----------------------------------------------------------------------
 
 
@@ -219,6 +252,13 @@ def test_without_outputs_the_work_is_done(line: str, photo: Path, portrait: U8) 
 
 
 @posix
+@posix
+def test_a_closed_input_is_an_empty_picture(tmp_path: Path) -> None:
+    done = shell('"$@" <&-', "segment", "-", "-o", tmp_path / "mask.png")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["1 of 1 picture(s) failed:", "  -: is empty"]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("arguments", [["segment"], ["info"]])
 def test_a_full_output_is_one_line_and_the_work_is_done(

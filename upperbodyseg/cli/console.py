@@ -7,7 +7,7 @@ import io
 import os
 import sys
 
-__all__ = ["finish", "prepare", "show_warning", "warn"]
+__all__ = ["finish", "one_line", "prepare", "show_warning", "warn"]
 
 
 def prepare() -> None:
@@ -16,6 +16,8 @@ def prepare() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  (until the end)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -24,10 +26,15 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")  # file names need not be text
 
 
+def one_line(text: object) -> str:
+    """A text, such as a file's name, without what would move a terminal's cursor or colour its text."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
+
+
 def warn(text: str) -> None:
-    """Say something on standard error."""
+    """Say something on standard error, a line or several."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print("\n".join(map(one_line, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def show_warning(message: Warning | str, *_where: object, **_more: object) -> None:

@@ -233,7 +233,8 @@ def _run(args: argparse.Namespace) -> int:
     for job in jobs:
         _check_suffix(job.target, settings.kind)
     if others:
-        names = ", ".join(p.name for p in others[:_NAMED]) + (", ..." if len(others) > _NAMED else "")
+        names = ", ".join(console.one_line(path.name) for path in others[:_NAMED])
+        names += ", ..." if len(others) > _NAMED else ""
         console.warn(f"{len(others)} other file(s) are passed over: {names}")
     there = [job for job in jobs if args.skip_existing and job.target != STREAM and job.target.exists()]
     if there:
@@ -298,11 +299,11 @@ class _Report:
             if lines:
                 console.warn(f"{len(lines)} of {len(self.jobs)} picture(s) {what}:")
                 for line in lines:
-                    console.warn(f"  {line}")
+                    console.warn(f"  {console.one_line(line)}")
         if self.written:
             target = self.jobs[0].target
             where = target if len(self.jobs) == 1 else target.parent
-            told = f"{self.written} picture(s), {self.people} person(s) found: {where}"
+            told = f"{self.written} picture(s), {self.people} person(s) found: {console.one_line(where)}"
             if self.as_json:
                 console.warn(told)
             else:

@@ -20,10 +20,13 @@ SUFFIXES = frozenset(
 def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
     """The pictures of a folder by name, and its other files. Subfolders are ignored.
 
-    Names that begin with ``._`` are resource forks, which macOS leaves beside files on foreign disks.
+    Names that begin with ``._`` are resource forks, which macOS leaves beside files on foreign disks. Pipes,
+    devices and links that lead nowhere are no pictures, whatever their names are.
     """
-    files = sorted(p for p in folder.iterdir() if p.is_file())
-    pictures = [p for p in files if p.suffix.lower() in SUFFIXES and not p.name.startswith("._")]
+    files = sorted(p for p in folder.iterdir() if not p.is_dir())
+    pictures = [
+        p for p in files if p.suffix.lower() in SUFFIXES and not p.name.startswith("._") and p.is_file()
+    ]
     chosen = set(pictures)
     return pictures, [p for p in files if p not in chosen]
 
