@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fuzz.made_pictures import encode, heic
 
-__all__ = ["claiming", "coded", "container"]
+__all__ = ["box", "claiming", "coded", "container"]
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fuzz.made_bombs import bombs
-from fuzz.made_containers import claiming, coded, container
+from fuzz.made_containers import box, claiming, coded, container
 from fuzz.made_pictures import PNG, animated, chunk, encode, heic, whole
 from upperbodyseg.pictures import PictureError, PictureTooLargeError, decode_picture, picture_size
 
@@ -94,7 +94,9 @@ def test_a_container_that_claims_less_than_it_codes_is_refused(kind: str, rgb: U
                 with pytest.raises(error, match=message):
                     read(content)
     with pytest.raises(PictureError, match="far larger"):
-        decode_picture(container(kind, found[0], found[1] * 1000, (64, 64)))
+        decode_picture(container(kind, found[0], found[1] * 300, (64, 64)))
+    with pytest.raises(PictureError, match="more than 1000 parts"):
+        decode_picture(container(kind, found[0], found[1] * 1001, (64, 64)))
 
 
 def test_the_tiles_of_a_grid_are_read(rgb: U8) -> None:
@@ -147,6 +149,37 @@ def test_a_heic_that_lies_about_its_size_is_refused(width: int, height: int, mes
     wrong = content[: at + 8] + struct.pack(">II", width, height) + content[at + 16 :]
     with pytest.raises(PictureError, match=message):
         decode_picture(wrong)
+
+
+def with_meta(*boxes: bytes) -> bytes:
+    return box(b"ftyp", b"avif", bytes(4), b"avif") + box(b"meta", bytes(4), *boxes)
+
+
+def test_headers_that_go_on_and_on_are_refused() -> None:
+    pieces = struct.pack(">HHH", 1, 0, 65_535)  # of no bytes each
+    everything = struct.pack(">HH", 1, 65_535) + bytes(2 * 65_535)
+    primary = box(b"pitm", bytes(4), struct.pack(">H", 1))
+    grids = [box(b"infe", b"\2\0\0\0", struct.pack(">HH4s", i, 0, b"grid")) for i in range(1, 1000)]
+    kinds = box(b"iinf", bytes(4), struct.pack(">H", len(grids)), *grids)
+    chain = [box(b"dimg", struct.pack(">HHH", i, 1, i + 1)) for i in range(1, 999)]
+    many = [box(b"infe", b"\2\0\0\0", struct.pack(">HH4s", i, 0, b"grid")) for i in range(1, 6000)]
+    for content, message in (
+        (with_meta(box(b"iloc", bytes(4), b"\0\0", struct.pack(">H", 5000), pieces * 5000)), "pieces"),
+        (with_meta(primary, kinds, box(b"iref", bytes(4), *chain)), "made of others"),
+        (with_meta(box(b"iinf", bytes(4), struct.pack(">H", len(many)), *many)), "parts"),
+        (with_meta(box(b"free") * 20_000), "boxes"),
+        (with_meta(box(b"iref", bytes(4), *[box(b"dimg", everything)] * 2)), "references"),
+        (with_meta() + box(b"moov", *[box(b"trak")] * 100), "tracks"),
+        (with_meta() + struct.pack(">I4s", 4, b"free"), "smaller than its header"),
+        (with_meta(*[primary] * 2), "twice"),
+    ):
+        with pytest.raises(PictureError, match=message):
+            decode_picture(content)
+    nested = b""
+    for _ in range(2000):
+        nested = box(b"mdia", nested)
+    with pytest.raises(PictureError, match="no coded picture"):
+        decode_picture(with_meta() + box(b"moov", box(b"trak", nested)))
 
 
 def test_what_only_looks_like_a_bomb_is_read(rgb: U8) -> None:

@@ -130,7 +130,7 @@ ALLOWED = {
     "geometry": {"buffers"},
     "c_structs": BASE,
     "metrics": {"errors", "metrics"},
-    "effects": {"checks", "engine", "errors", "image_source", "pictures"},
+    "effects": {"checks", "effects", "engine", "errors", "image_source", "pictures"},
     "files": set(),
     "pictures": {"checks", "errors", "pictures"},
     "crop": set(),

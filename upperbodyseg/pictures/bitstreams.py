@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from upperbodyseg.pictures.errors import PictureError
+
 __all__ = ["Coded", "of_av1", "of_hevc"]
 
-_MAX_UNITS = 10_000
-"""OBUs or NAL units of one picture that are looked at; a picture has some ten."""
+_MAX_UNITS = 1000
+"""OBUs or NAL units of one picture, which has some ten; HEVC allows 600 slices."""
 
 _LONGEST_HEADER = 256  # bytes of a sequence header or parameter set that are read; they have some 10 to 60
 
@@ -54,6 +56,7 @@ def of_av1(data: bytes) -> Coded:
 
     Raises:
         IndexError: they end within a header.
+        PictureError: there are too many of them.
     """
     sizes, frames = set(), 0
     for kind, body in _open_bitstream_units(data):
@@ -81,6 +84,7 @@ def _open_bitstream_units(data: bytes) -> Iterator[tuple[int, bytes]]:
                     break
         yield head >> 3 & 15, data[at : at + min(size, _LONGEST_HEADER)]
         at += size
+    raise _too_many()
 
 
 def _av1_size(header: bytes) -> tuple[int, int]:
@@ -129,6 +133,10 @@ def of_hevc(configuration: bytes, data: bytes) -> Coded:
     return Coded(frozenset(sizes), frames)
 
 
+def _too_many() -> PictureError:
+    return PictureError(f"is damaged: a picture in it has more than {_MAX_UNITS} parts")
+
+
 def _configured_units(configuration: bytes) -> Iterator[bytes]:
     at = 23
     for _ in range(configuration[22]):
@@ -153,6 +161,7 @@ def _network_units(data: bytes, length_size: int) -> Iterator[bytes]:
         if size > 1:
             yield data[at : at + min(size, _LONGEST_HEADER)]
         at += size
+    raise _too_many()
 
 
 def _hevc_size(unit: bytes) -> tuple[int, int]:

@@ -23,7 +23,10 @@ from upperbodyseg.pictures.tiff import check_exif
 __all__ = ["safe_avif", "safe_heic"]
 
 _MAX_BOXES = 10_000
-_MAX_ITEMS = 20_000  # a picture of 100 million pixels in tiles of 256 x 256 has 1,500
+_MAX_ITEMS = 4000  # a picture of 100 million pixels in tiles of 256 x 256 has 1,500
+_MAX_EXTENTS = 20_000  # pieces of the items' data
+_MAX_DEPTH = 8  # of pictures that are made of others
+_MAX_TRACKS = 16
 _MAX_REFERENCES = 100_000
 _MAX_EXIF = 16  # blocks, of which a file needs one
 
@@ -44,7 +47,7 @@ class _Item:
     """A picture in the file: coded, or made of others."""
 
     kind: bytes = b""
-    data: bytes = b""
+    pieces: list[bytes] = field(default_factory=list)  # of its data
     configurations: list[bytes] = field(default_factory=list)
     parts: list[int] = field(default_factory=list)  # the items that it is made of
 
@@ -130,6 +133,7 @@ class _Items:
         self._primary: int | None = None
         self._alphas: list[tuple[int, int]] = []  # an item, and what it belongs to
         self._left = 2 * len(content)  # bytes of data; many items may name the same ones
+        self._extents = 0
         inner = _boxes(content, meta.start + 4, meta.end)
         found = _by_kind(inner, b"iinf", b"iloc", b"idat", b"iprp", b"iref", b"pitm")
         if b"iinf" in found:
@@ -173,7 +177,11 @@ class _Items:
             numbers.take(2)  # in this file
             base = numbers.take(base_size)
             within = idat if method == 1 else _Box(b"", 0, len(self._content))
-            for _ in range(numbers.take(2)):
+            count = numbers.take(2)
+            self._extents += count
+            if self._extents > _MAX_EXTENTS:
+                raise PictureError(f"is damaged: its data are in more than {_MAX_EXTENTS} pieces")
+            for _ in range(count):
                 numbers.take(index_size)
                 start, size = base + numbers.take(offset_size), numbers.take(length_size)
                 if within is None:
@@ -183,7 +191,7 @@ class _Items:
                 self._left -= len(data)
                 if self._left < 0:
                     raise PictureError("is damaged: its parts are larger than the file")
-                item.data += data
+                item.pieces.append(data)
 
     def _read_properties(self, box: _Box) -> None:
         boxes = list(_boxes(self._content, box.start, box.end))
@@ -224,28 +232,32 @@ class _Items:
     def pixels(self, kind: str, limits: PictureLimits) -> int:
         """Those of the first picture; every coded one is within the limits."""
         own = {
-            number: _pixels(_code(kind, b"".join(item.configurations[:1]), item.data), limits)
+            number: _pixels(_code(kind, item.configurations[0], b"".join(item.pieces)), limits)
             for number, item in self._items.items()
-            if item.kind in _CODED[kind] and item.data and item.configurations
+            if item.kind in _CODED[kind] and any(item.pieces) and item.configurations
         }
         seen: dict[int, int] = {}
         first = self._all(self._primary, own, seen, kind)
         alphas = {source for source, target in self._alphas if target in seen}
         return first + sum(self._all(source, own, seen, kind) for source in alphas)
 
-    def _all(self, number: int | None, own: dict[int, int], seen: dict[int, int], kind: str) -> int:
+    def _all(
+        self, number: int | None, own: dict[int, int], seen: dict[int, int], kind: str, depth: int = 0
+    ) -> int:
         """Pixels of an item and of those that it is made of, as often as they are used."""
         if number is None or number not in self._items:
             return 0
+        if depth > _MAX_DEPTH:
+            raise PictureError(f"is damaged: pictures in it are made of others more than {_MAX_DEPTH} deep")
         if number not in seen:
             item = self._items[number]
             if item.kind not in (*_CODED[kind], *_DERIVED):
                 name = item.kind.decode("ascii", "replace")
                 raise PictureError(f"is {kind} with a picture coded as {name!r}, which isn't read")
-            if item.data and item.kind in _CODED[kind] and not own.get(number):
+            if any(item.pieces) and item.kind in _CODED[kind] and not own.get(number):
                 raise PictureError("is damaged: a picture in it has no size")
             seen[number] = own.get(number, 0)  # for one that is a part of itself
-            seen[number] += sum(self._all(part, own, seen, kind) for part in item.parts)
+            seen[number] += sum(self._all(part, own, seen, kind, depth + 1) for part in item.parts)
         return seen[number]
 
 
@@ -266,29 +278,32 @@ class _Numbers:
 
 # --- the tracks of a sequence ------------------------------------------------------------------------
 
-_CONTAINERS = (b"trak", b"mdia", b"minf", b"stbl")
 _ENTRY = 78  # bytes of a VisualSampleEntry before its boxes
 
 
 def _first_samples(content: bytes, moov: _Box, kind: str, limits: PictureLimits) -> int:
     """Pixels of the first picture of all tracks: one has the colours, another alpha."""
+    tracks = [box for box in _boxes(content, moov.start, moov.end) if box.kind == b"trak"]
+    if len(tracks) > _MAX_TRACKS:
+        raise PictureError(f"is damaged: it has more than {_MAX_TRACKS} tracks")
     pixels = 0
-    for track in _boxes(content, moov.start, moov.end):
-        if track.kind == b"trak":
-            tables = dict(_tables(content, track))
-            pixels += sum(
-                _pixels(_code(kind, configuration, _first_sample(content, tables)), limits)
-                for configuration in _sample_configurations(content, tables, kind, limits)
-            )
+    for track in tracks:
+        tables = _tables(content, track)
+        pixels += sum(
+            _pixels(_code(kind, configuration, _first_sample(content, tables)), limits)
+            for configuration in _sample_configurations(content, tables, kind, limits)
+        )
     return pixels
 
 
-def _tables(content: bytes, box: _Box) -> Iterator[tuple[bytes, _Box]]:
-    for inner in _boxes(content, box.start, box.end):
-        if inner.kind in _CONTAINERS:
-            yield from _tables(content, inner)
-        else:
-            yield inner.kind, inner
+def _tables(content: bytes, track: _Box) -> dict[bytes, _Box]:
+    box = track
+    for kind in (b"mdia", b"minf", b"stbl"):
+        inner = _by_kind(_boxes(content, box.start, box.end), kind)
+        if kind not in inner:
+            return {}
+        box = inner[kind]
+    return _by_kind(_boxes(content, box.start, box.end), b"stsd", b"stco", b"co64", b"stsz")
 
 
 def _sample_configurations(
