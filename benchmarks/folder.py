@@ -87,13 +87,11 @@ def run(folder: Path, cpus: set[int], reader: str) -> Turn:
 
 
 def in_turns(turns: dict[str, Callable[[], Turn]], rounds: int) -> dict[str, list[Turn]]:
-    """Every turn once a round, after a round that does not count."""
+    """Every turn once a round."""
     found: dict[str, list[Turn]] = {name: [] for name in turns}
-    for i in range(rounds + 1):
+    for _ in range(rounds):
         for name, turn in turns.items():
-            taken = turn()
-            if i:
-                found[name].append(taken)
+            found[name].append(turn())
     return found
 
 
@@ -133,7 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--small", type=int, default=1000, help="pictures of 640 x 480")
     parser.add_argument("--large", type=int, default=24, help="photos of 4000 x 3000")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     args = parser.parse_args()
 
     cpus = os.sched_getaffinity(0)
@@ -149,7 +147,7 @@ def main() -> None:
         print("\n| photos of 4000 x 3000 read by | CPU ms a photo | ratio | lowest and highest ratio |")
         print("|---|---|---|---|")
         compare_readers(large, args.large, cpus, args.rounds)
-    print(f"\nMedians of {args.rounds} rounds, the command's start included.")
+    print(f"\nMedians of {args.rounds} round(s), the command's start included.")
 
 
 def _child(reader: str, arguments: list[str]) -> int:
