@@ -156,9 +156,12 @@ def _count_scans(content: bytes, at: int) -> None:
 class ScanWatch:
     """Tells damage within a JPEG of one scan by where its data end.
 
-    libjpeg decodes damaged data in silence. Nearly always they then give more or fewer blocks than there
-    should be. So the last byte of the data is held back: a picture that is complete without it has data left
-    over. One that isn't complete with it, and a few bytes more, had too few.
+    libjpeg decodes damaged data in silence. Often they then give more or fewer blocks than there should be.
+    So the last byte of the data is held back: a picture that is complete without it has data left over. One
+    that isn't complete with it, and a few bytes more, had too few.
+
+    After a restart marker decoding begins anew: of what comes before the last one, the markers alone are
+    looked at. The scans of a progressive JPEG are complete only together, and can't be watched.
 
     Args:
         content: of :func:`safe_jpeg`, with an end mark.

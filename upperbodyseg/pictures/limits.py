@@ -43,9 +43,8 @@ class PictureLimits:
         if width < 1 or height < 1:
             raise PictureError("is damaged: its header gives no size")
         if width * height > self.max_pixels:
-            raise PictureTooLargeError(
-                f"has {width} x {height} pixels; {self.max_pixels / 1e6:.3g} million at most"
-            )
+            most = f"{self.max_pixels / 1e6:.3g} million" if self.max_pixels >= 1e6 else self.max_pixels
+            raise PictureTooLargeError(f"has {width} x {height} pixels; {most} at most")
         if max(width, height) > self.max_side:
             raise PictureTooLargeError(
                 f"has {width} x {height} pixels; a side may have {self.max_side} at most"
