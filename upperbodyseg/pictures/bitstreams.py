@@ -44,7 +44,7 @@ class _Bits:
         return self._number >> self._left & ((1 << bits) - 1)
 
     def exp_golomb(self) -> int:
-        """``uvlc`` of AV1, ``ue(v)`` of HEVC."""
+        """An unsigned Exp-Golomb code, which AV1 names ``uvlc``."""
         zeros = 0
         while not self.take(1):
             zeros += 1
