@@ -47,6 +47,16 @@ def webcam(astronaut: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return frame
 
 
+@pytest.fixture(scope="session")
+def room() -> NDArray[np.uint8]:
+    """A picture without people: a wall, a floor, a window and a table."""
+    room = np.full((360, 640, 3), (190, 200, 205), np.uint8)
+    room[260:] = (70, 100, 130)
+    cv2.rectangle(room, (400, 60), (560, 180), (230, 200, 160), -1)
+    cv2.rectangle(room, (80, 230), (300, 250), (40, 60, 90), -1)
+    return cv2.GaussianBlur(room, (0, 0), 1)
+
+
 @pytest.fixture(scope="session", params=RUNTIMES)
 def runtime(request: pytest.FixtureRequest) -> str:
     if request.param not in available_runtimes():

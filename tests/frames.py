@@ -1,11 +1,11 @@
-"""Frames in every layout, made from BGR pictures by the standard's own formulas."""
+"""Frames in every layout, made from BGR pictures by the standard's own formulas, and how masks compare."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg import ImageBuffer, ImageType
+from upperbodyseg import FrameInput, ImageBuffer, ImageType
 
 U8 = NDArray[np.uint8]
 
@@ -83,3 +83,13 @@ def make_frame(bgr: U8, image_type: ImageType, padding: int = 0, filler: int = 7
     step = pixels.shape[1] + padding
     data = _stack([(pixels, step)], filler)
     return ImageBuffer(width=width, height=height, step=step, channels=image_type.channels, data=data)
+
+
+def bgr_frame(bgr: U8, timestamp: int = 0, is_still: bool = True) -> FrameInput:
+    return FrameInput.from_array(bgr, timestamp=timestamp, is_still=is_still)
+
+
+def iou(a: U8, b: U8) -> float:
+    """Intersection over union of two masks ``(H, W)``, cut at one half."""
+    a_, b_ = a >= 128, b >= 128
+    return float((a_ & b_).sum() / (a_ | b_).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -21,36 +22,18 @@ for package in ("starlette", "uvicorn", "websockets"):
     pytest.importorskip(package, reason=f"{package}, of the extra [demo], is not installed")
 
 # ruff: noqa: E402  (what follows needs them)
+from demo_client import WAIT_S, StubEngine
 from demo_server import running
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from upperbodyseg import FrameInput, ImageBuffer, SegmentationOutput, segment
+from upperbodyseg import segment
 from upperbodyseg.demo.app import MEDIA_TYPE
 from upperbodyseg.http.limits import Limits
 from upperbodyseg.http.messages import pack, unpack
 
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
-
 U8 = NDArray[np.uint8]
-WAIT_S = 60  # far beyond anything that works
-
-
-class WaitingEngine:
-    """An engine that takes as long as it is told to, and finds nobody."""
-
-    def __init__(self) -> None:
-        self.started = threading.Semaphore(0)
-        self.may_go_on = threading.Event()
-
-    def process(self, frame: FrameInput, blur_sigma: float = 0.5) -> SegmentationOutput:
-        self.started.release()
-        assert self.may_go_on.wait(WAIT_S)
-        mask = np.zeros((frame.frame.height, frame.frame.width), np.uint8)
-        return SegmentationOutput(True, frame.timestamp, ImageBuffer.view(mask))
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +154,7 @@ def test_numbers_of_frames_are_whole(demo: str, portrait: U8, name: str, value: 
 
 
 def test_who_leaves_holds_no_place(portrait: U8) -> None:
-    engine = WaitingEngine()
+    engine = StubEngine()
     message = pack({"effect": "mask"}, png(portrait))
     with running(Limits(max_requests=1), lambda _: engine) as host:
         with half_a_request(host, len(message), message):
@@ -188,7 +171,7 @@ def test_who_leaves_holds_no_place(portrait: U8) -> None:
 
 
 def test_a_request_has_a_deadline(portrait: U8) -> None:
-    engine = WaitingEngine()
+    engine = StubEngine()
     message = pack({"effect": "mask"}, png(portrait))
     with running(Limits(max_requests=1, max_seconds=0.5), lambda _: engine) as host:
         status, body = post(host, message)
@@ -198,4 +181,9 @@ def test_a_request_has_a_deadline(portrait: U8) -> None:
         with half_a_request(host, len(message), message[:100]) as slow:
             answer = slow.recv(65_536)
         assert answer.startswith(b"HTTP/1.1 408")
-        assert post(host, message)[0] == 200
+        for _ in range(WAIT_S):  # a busy machine may take longer than the deadline
+            with contextlib.suppress(http.client.HTTPException, ConnectionError):
+                if post(host, message)[0] == 200:
+                    break
+        else:
+            pytest.fail("the server did not go on")

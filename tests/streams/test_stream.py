@@ -1,16 +1,13 @@
-"""Streams: what is carried from frame to frame, and what must not be."""
+"""Whom a stream follows, and when it looks again."""
 
 from __future__ import annotations
-
-import itertools
-import tracemalloc
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import pytest
 from frames import make_frame
 from numpy.typing import NDArray
+from scenes import HEIGHT, WIDTH, play, scene
 
 import upperbodyseg.detector
 from upperbodyseg import (
@@ -19,55 +16,14 @@ from upperbodyseg import (
     ImageBuffer,
     ImageType,
     InferenceError,
-    InputError,
     SegmentationOutput,
-    SegmenterOptions,
     UpperBodySegmenter,
 )
-from upperbodyseg.geometry import Region, resize
 from upperbodyseg.postprocess.acceptance import Acceptance
-from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import open_frame
 from upperbodyseg.stream import CHECK_EVERY, EMPTY_CHECK_EVERY, FORGIVEN_CHECKS, Stream
 
 U8 = NDArray[np.uint8]
-HEIGHT, WIDTH = 360, 640
-
-
-@pytest.fixture(scope="module")
-def room() -> U8:
-    room = np.full((HEIGHT, WIDTH, 3), (190, 200, 205), np.uint8)
-    room[260:] = (70, 100, 130)
-    cv2.rectangle(room, (400, 60), (560, 180), (230, 200, 160), -1)
-    return cv2.GaussianBlur(room, (0, 0), 1)
-
-
-@pytest.fixture(scope="module")
-def person(portrait: U8) -> U8:
-    """Head and shoulders with their own alpha, BGRA 300 x 282."""
-    bgr = cv2.resize(portrait, (282, 300), interpolation=cv2.INTER_AREA)
-    return np.dstack([bgr, upperbodyseg.segment(bgr)])
-
-
-@pytest.fixture
-def stream() -> Iterator[UpperBodySegmenter]:
-    with UpperBodySegmenter() as engine:
-        yield engine
-
-
-def scene(room: U8, person: U8, x: int, y: int = HEIGHT - 300) -> tuple[U8, U8]:
-    """The person over the room with the corner at ``(x, y)``: BGR and alpha."""
-    canvas = np.zeros((3 * HEIGHT, 3 * WIDTH, 4), np.uint8)
-    height, width = person.shape[:2]
-    canvas[HEIGHT + y : HEIGHT + y + height, WIDTH + x : WIDTH + x + width] = person
-    part = canvas[HEIGHT : 2 * HEIGHT, WIDTH : 2 * WIDTH]
-    alpha = part[..., 3:].astype(np.float32) / 255
-    return (part[..., :3] * alpha + room * (1 - alpha)).astype(np.uint8), part[..., 3]
-
-
-def play(engine: UpperBodySegmenter, bgr: U8, **more: object) -> SegmentationOutput:
-    frame = FrameInput(ImageBuffer.view(bgr), 0, ImageType.BGR_888, bool(more.pop("is_still", False)))
-    return engine.process(frame, **more)  # type: ignore[arg-type]
 
 
 def checked(output: SegmentationOutput) -> bool:
@@ -324,141 +280,3 @@ def test_an_uncertain_newcomer_counts_only_beside_somebody_certain() -> None:
     stream.begin(frame)
     stream.check([other, weak])
     assert stream.follow([certain, unsure])[0] == [True, False]
-
-
-# --- smoothing ---
-
-
-def noisy(bgr: U8, seed: int) -> U8:
-    noise = np.random.default_rng(seed).normal(0, 3, (*bgr.shape[:2], 1))
-    return (bgr + noise).clip(0, 255).astype(np.uint8)
-
-
-def test_the_mask_is_calm_where_the_picture_is(room: U8, person: U8) -> None:
-    bgr, _ = scene(room, person, 150)
-    frames = [noisy(bgr, i) for i in range(16)]
-
-    def flicker(temporal_smoothing: bool) -> float:
-        # Refined edges follow the picture, its noise included, whatever the smoothing does.
-        options = SegmenterOptions(temporal_smoothing=temporal_smoothing, refine=False)
-        with UpperBodySegmenter(options) as engine:
-            masks = [play(engine, frame).mask for frame in frames]
-        return float(np.mean([cv2.absdiff(a, b).mean() for a, b in itertools.pairwise(masks)]))
-
-    assert 0 < flicker(True) < 0.5 * flicker(False)
-
-
-def test_the_mask_keeps_up_with_motion(room: U8, person: U8) -> None:
-    speed = 8
-
-    def error(found: U8, x: float) -> float:
-        return float(cv2.absdiff(found, scene(room, person, round(x))[1]).mean())
-
-    with UpperBodySegmenter() as engine:
-        now = before = 0.0
-        for i in range(16):
-            x = 60 + speed * i
-            mask = play(engine, noisy(scene(room, person, x)[0], i)).mask
-            if i > 3:
-                now += error(mask, x)
-                before += error(mask, x - speed / 2)
-    assert now < before  # nearer to where the person is than to half a frame ago
-
-
-def test_a_smaller_picture_lags_no_more() -> None:
-    """The same slow movement changes the pixels of a smaller picture by less."""
-    backdrop = cv2.resize(np.random.default_rng(0).integers(60, 120, (80, 80, 3), dtype=np.uint8), (640, 640))
-
-    def lag(side: int) -> float:
-        smoother, behind, moved = TemporalSmoother(), 0.0, 0.0
-        before = np.zeros((side, side), np.uint8)
-        for i in range(6):
-            alpha = np.zeros((640, 640), np.uint8)
-            cv2.circle(alpha, (200 + 2 * i, 320), 150, 255, -1, cv2.LINE_AA)
-            frame = np.where(alpha[..., None] > 0, backdrop // 3 + 120, backdrop).astype(np.uint8)
-            mask = resize(alpha, side, side)
-            smooth = smoother.smooth(resize(noisy(frame, i), side, side), mask, Region(0, 0, 640, 640))
-            if i > 0:
-                behind += float(cv2.absdiff(smooth, mask).sum())
-                moved += float(cv2.absdiff(mask, before).sum())
-            before = mask
-        return behind / moved
-
-    assert lag(160) < 1.05 * lag(256)
-
-
-def test_smoothing_can_be_left_out(webcam: U8) -> None:
-    with UpperBodySegmenter(SegmenterOptions(temporal_smoothing=False)) as engine:
-        frames = [noisy(webcam, i) for i in range(3)]
-        streamed = [play(engine, frame).mask for frame in frames]
-    assert any((a != b).any() for a, b in itertools.pairwise(streamed))
-    with pytest.raises(InputError, match="temporal_smoothing"):
-        SegmenterOptions(temporal_smoothing="yes")  # type: ignore[arg-type]
-
-
-# --- memory ---
-
-
-def test_out_takes_the_mask(stream: UpperBodySegmenter, webcam: U8) -> None:
-    expected = play(stream, webcam, is_still=True).mask
-    wide = np.full((HEIGHT, WIDTH + 8), 7, np.uint8)
-    output = play(stream, webcam, is_still=True, out=wide[:, :WIDTH])
-    assert np.shares_memory(output.mask, wide)
-    np.testing.assert_array_equal(output.mask, expected)
-    assert (wide[:, WIDTH:] == 7).all()
-    assert not output.segmentation_mask.owns_data
-
-
-@pytest.mark.parametrize(
-    "out",
-    [
-        "mask",
-        np.zeros((HEIGHT, WIDTH), np.float32),
-        np.zeros((HEIGHT, WIDTH - 1), np.uint8),
-        np.zeros((HEIGHT, WIDTH, 1), np.uint8),
-        np.zeros((WIDTH, HEIGHT), np.uint8).T,
-        np.zeros((HEIGHT, WIDTH), np.uint8)[::-1],
-        np.broadcast_to(np.zeros(WIDTH, np.uint8), (HEIGHT, WIDTH)),
-    ],
-)
-def test_what_can_not_take_the_mask_is_refused(out: object, stream: UpperBodySegmenter, webcam: U8) -> None:
-    with pytest.raises(InputError, match="out must"):
-        play(stream, webcam, out=out)
-
-
-def test_the_frames_own_memory_is_refused(stream: UpperBodySegmenter, webcam: U8) -> None:
-    nv12 = np.zeros((HEIGHT * 3 // 2, WIDTH), np.uint8)
-    frame = FrameInput.from_array(nv12, ImageType.NV12)
-    with pytest.raises(InputError, match="share no memory with frame"):
-        stream.process(frame, out=nv12[:HEIGHT])
-    assert not nv12.any()
-
-
-@pytest.mark.parametrize("image_type", ImageType)
-@pytest.mark.parametrize("sigma", [0, 0.5, 3])
-def test_a_stream_allocates_no_array_of_the_frames_size(
-    sigma: float, image_type: ImageType, stream: UpperBodySegmenter, astronaut: U8
-) -> None:
-    height, width = 1080, 1440
-    bgr = cv2.resize(astronaut, (width, height))
-    frame = FrameInput(make_frame(bgr, image_type), image_type=image_type)
-    out = np.empty((height, width), np.uint8)
-    for _ in range(CHECK_EVERY + 1):
-        assert stream.process(frame, sigma, out=out).persons
-    tracemalloc.start()
-    try:
-        for _ in range(CHECK_EVERY + 1):
-            stream.process(frame, sigma, out=out)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 0.8 * height * width
-
-
-def test_own_masks_are_not_reused(stream: UpperBodySegmenter, webcam: U8, room: U8) -> None:
-    masks = [play(stream, bgr).mask for bgr in (webcam, room, webcam, room)]
-    copies = [mask.copy() for mask in masks]
-    for bgr in (room, webcam):
-        play(stream, bgr)
-    for mask, copy in zip(masks, copies, strict=True):
-        np.testing.assert_array_equal(mask, copy)

@@ -1,25 +1,20 @@
+"""Frames and their order, errors, and the life of a pool."""
+
 from __future__ import annotations
 
-import contextlib
 import gc
 import itertools
-import multiprocessing
-import multiprocessing.connection
 import os
 import queue
-import random
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from gate import FAST, PATIENCE, Gate, bgr_frame
 from numpy.typing import NDArray
 
 from upperbodyseg import (
@@ -29,77 +24,11 @@ from upperbodyseg import (
     InputError,
     ModelNotFoundError,
     SegmentationOutput,
-    SegmenterOptions,
     UpperBodySegmenter,
 )
 from upperbodyseg.pool import FRAMES_AHEAD, OrderedResults, SegmenterPool
 
 U8 = NDArray[np.uint8]
-FAST = SegmenterOptions(model="fast")
-PATIENCE = 60  # seconds until a wait that should end counts as a hang
-
-
-def bgr_frame(bgr: U8, timestamp: int = 0, is_still: bool = False) -> FrameInput:
-    return FrameInput.from_array(bgr, timestamp=timestamp, is_still=is_still)
-
-
-class Gate:
-    """Stands in for UpperBodySegmenter.process: frames begin, and end when they are let."""
-
-    def __init__(self) -> None:
-        self.open = threading.Event()
-        self.begun: list[FrameInput] = []
-        self._begun = threading.Condition()
-
-    def process(self, engine: UpperBodySegmenter, frame: FrameInput, sigma: float) -> SegmentationOutput:
-        with self._begun:
-            self.begun.append(frame)
-            self._begun.notify_all()
-        assert self.open.wait(PATIENCE)
-        assert engine.is_initialized
-        if sigma < 0:
-            raise InputError("negative")
-        return SegmentationOutput(True, frame.timestamp, ImageBuffer())
-
-    def wait_until_begun(self, count: int) -> None:
-        with self._begun:
-            assert self._begun.wait_for(lambda: len(self.begun) >= count, PATIENCE)
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    gate = Gate()
-
-    def process(*arguments: Any) -> SegmentationOutput:
-        return gate.process(*arguments)
-
-    monkeypatch.setattr(UpperBodySegmenter, "process", process)
-    yield gate
-    gate.open.set()
-
-
-@pytest.fixture
-def blank() -> U8:
-    return np.zeros((8, 8, 3), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def pictures(webcam: U8, astronaut: U8, portrait: U8) -> list[U8]:
-    """Of different sizes, so that nothing that an engine keeps of one fits the next."""
-    small = cv2.resize(astronaut, (97, 131), interpolation=cv2.INTER_AREA)
-    return [webcam, astronaut, np.ascontiguousarray(portrait), small, np.zeros((240, 320, 3), np.uint8)]
-
-
-@pytest.fixture(scope="module")
-def expected(pictures: list[U8]) -> list[U8]:
-    with UpperBodySegmenter(FAST) as engine:
-        return [engine.process(bgr_frame(p, is_still=True)).mask for p in pictures]
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[SegmenterPool]:
-    with SegmenterPool(FAST, size=3) as pool:
-        yield pool
 
 
 def test_many_threads_and_sizes_give_the_single_engines_masks(
@@ -403,201 +332,6 @@ def test_a_futures_callback_may_process_a_frame(gate: Gate, blank: U8) -> None:
         assert outputs.get(timeout=PATIENCE).timestamp == 2
 
 
-class CutError(Exception):
-    """Stands for what a signal handler raises."""
-
-
-class CutAfter:
-    """Raises in this thread at the ``count``-th moment at which a signal handler could.
-
-    Python runs handlers where a function begins and where a call of C has ended.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.left = count
-
-    def __enter__(self) -> None:
-        sys.setprofile(self._event)
-
-    def __exit__(self, *_: object) -> None:
-        sys.setprofile(None)
-
-    def _event(self, _: object, event: str, __: object) -> None:
-        if event in ("call", "c_return"):
-            self.left -= 1
-            if self.left < 0:
-                sys.setprofile(None)
-                raise CutError
-
-
-def ends(function: Callable[[], object]) -> bool:
-    """Whether a call in another thread returns, where a lock that was never released would stop it."""
-    thread = threading.Thread(target=function, daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    return not thread.is_alive()
-
-
-@pytest.fixture
-def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    class NoPipeline:
-        def __init__(self, options: SegmenterOptions) -> None:
-            pass
-
-    monkeypatch.setattr("upperbodyseg.engine.Pipeline", NoPipeline)
-
-
-@pytest.fixture
-def nothing_else_to_cut() -> Iterator[None]:
-    """Without what a cut would hit besides: the garbage collector's callbacks (Hypothesis has one), and the
-    measuring of coverage, which would keep its lock for ever."""
-    coverage = getattr(sys.modules.get("coverage"), "Coverage", None)
-    measuring = coverage.current() if coverage else None
-    if measuring is not None:
-        measuring.stop()
-    callbacks = gc.callbacks[:]
-    gc.collect()
-    gc.callbacks.clear()
-    gc.disable()
-    yield
-    gc.enable()
-    gc.callbacks.extend(callbacks)
-    if measuring is not None:
-        measuring.start()
-
-
-def cut_off(test: Callable[..., None]) -> Callable[..., None]:
-    """Marks a test whose calls are cut off."""
-    # A cut inside __del__ can't be raised.
-    quiet = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-    marked: Callable[..., None] = quiet(pytest.mark.usefixtures("nothing_else_to_cut", "no_models")(test))
-    return marked
-
-
-def cut_everywhere(call: Callable[[], object]) -> Iterator[bool]:
-    """Cut a call off at its first moment, at its second and so on; True as often as it was cut."""
-    for count in itertools.count():
-        try:
-            with CutAfter(count):
-                call()
-        except CutError:
-            yield True
-        else:
-            return
-
-
-def waiting_calls(pool: SegmenterPool, frame: FrameInput) -> dict[str, Callable[[], object]]:
-    def cancel() -> None:
-        pool.submit(frame).cancel()
-
-    return {
-        "process": lambda: pool.process(frame),
-        "submit": lambda: pool.submit(frame).result(),
-        "submit with a timeout": lambda: pool.submit(frame).result(PATIENCE),
-        "exception": lambda: pool.submit(frame).exception(),
-        "cancel": cancel,
-        "map": lambda: list(pool.map([frame] * 3)),
-    }
-
-
-@pytest.mark.parametrize("way", list(waiting_calls(SegmenterPool(FAST, 1), FrameInput(ImageBuffer()))))
-@cut_off
-def test_a_call_may_be_cut_off_anywhere(gate: Gate, blank: U8, way: str) -> None:
-    gate.open.set()
-    with SegmenterPool(FAST, size=2) as pool:
-        call = waiting_calls(pool, bgr_frame(blank))[way]
-        assert sum(cut_everywhere(call)) > 10
-        # Both engines are there: two frames begin, and neither has ended.
-        gate.open.clear()
-        gate.begun.clear()
-        assert ends(lambda: [pool.submit(bgr_frame(blank)) for _ in range(2)])
-        gate.wait_until_begun(2)
-        gate.open.set()
-        assert ends(lambda: pool.process(bgr_frame(blank)))
-        assert ends(pool.close)
-
-
-@cut_off
-def test_the_first_call_may_be_cut_off_anywhere(gate: Gate, blank: U8) -> None:
-    """The first frame starts the threads."""
-    gate.open.set()
-    pools: list[SegmenterPool] = []
-
-    def begin() -> None:
-        pools.append(SegmenterPool(FAST, size=2))
-        pools[-1].initialize()
-        pools[-1].process(bgr_frame(blank))
-
-    assert sum(cut_everywhere(begin)) > 50
-    for pool in pools:
-        if pool.is_initialized:
-            assert ends(lambda pool=pool: pool.process(bgr_frame(blank)))  # type: ignore[misc]
-        assert ends(pool.close)
-        assert not any(engine.is_initialized for engine in pool._engines)
-
-
-@cut_off
-def test_closing_may_be_cut_off_anywhere_and_called_again(gate: Gate, blank: U8) -> None:
-    gate.open.set()
-    pools: list[SegmenterPool] = []
-
-    def begin() -> SegmenterPool:
-        pools.append(SegmenterPool(FAST, size=2))
-        pools[-1].initialize()
-        pools[-1].submit(bgr_frame(blank))
-        return pools[-1]
-
-    for count in itertools.count():
-        pool = begin()
-        try:
-            with CutAfter(count):
-                pool.close()
-            break
-        except CutError:
-            pass
-    assert len(pools) > 5
-    for pool in pools:
-        assert ends(pool.close)
-        assert not any(engine.is_initialized for engine in pool._engines)
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no timer")
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@cut_off
-def test_a_storm_of_time_limits_loses_no_engine(gate: Gate, blank: U8, seed: int) -> None:
-    rng = random.Random(seed)
-    armed = False
-
-    def handler(*_: object) -> None:
-        if armed:
-            raise CutError
-
-    gate.open.set()
-    before = signal.signal(signal.SIGALRM, handler)
-    with SegmenterPool(FAST, size=2) as pool:
-        frame = bgr_frame(blank)
-        calls = list(waiting_calls(pool, frame).values())
-        try:
-            for _ in range(300):
-                call = rng.choice(calls)
-                with contextlib.suppress(CutError, CancelledError):
-                    try:
-                        armed = True
-                        signal.setitimer(signal.ITIMER_REAL, 10 ** rng.uniform(-6, -3))
-                        call()
-                    finally:
-                        armed = False
-                        signal.setitimer(signal.ITIMER_REAL, 0)
-        finally:
-            signal.signal(signal.SIGALRM, before)
-        gate.open.clear()
-        gate.begun.clear()
-        assert ends(lambda: [pool.submit(frame) for _ in range(2)])
-        gate.wait_until_begun(2)
-        gate.open.set()
-        assert ends(pool.close)
-
-
 @pytest.mark.parametrize("size", [0, -1, 257, 1.5, True, "2"])
 def test_impossible_sizes_are_refused(size: object) -> None:
     with pytest.raises(InputError, match="size must be"):
@@ -638,101 +372,3 @@ def test_opencvs_threads_are_left_alone() -> None:
     with SegmenterPool(FAST, size=2) as pool:
         pool.process(bgr_frame(np.zeros((64, 64, 3), np.uint8)))
         assert cv2.getNumThreads() == before
-
-
-@pytest.mark.parametrize(
-    "ending", ["", "del pool", "pool.submit(frame)", "results = pool.map([frame] * 9); next(results)"]
-)
-def test_python_ends_without_close(ending: str) -> None:
-    code = (
-        "import numpy as np\n"
-        "from upperbodyseg import FrameInput\n"
-        "from upperbodyseg.pool import SegmenterPool\n"
-        "pool = SegmenterPool(size=2)\n"
-        "pool.initialize()\n"
-        "picture = np.zeros((64, 64, 3), np.uint8)\n"
-        "frame = FrameInput.from_array(picture)\n"
-        "pool.submit(frame).result()\n" + ending
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Error" not in done.stderr
-
-
-def test_a_forgotten_pool_ends_its_threads() -> None:
-    pool = SegmenterPool(FAST, size=2)
-    pool.initialize()
-    frame = bgr_frame(np.zeros((64, 64, 3), np.uint8))
-    list(pool.map([frame] * 4))
-    workers = pool._workers
-    assert workers is not None
-    assert workers._at_work == 2
-    del pool
-    gc.collect()
-    assert ends(workers.wait)
-    assert workers._at_work == 0
-
-
-def _work_in_child(
-    connection: multiprocessing.connection.Connection,
-    pool: SegmenterPool,
-    results: OrderedResults,
-    picture: U8,
-) -> None:
-    frame = bgr_frame(picture)
-    masks = [
-        pool.process(frame).mask,
-        pool.submit(frame).result().mask,
-        *(o.mask for o in pool.map([frame] * 5)),
-    ]
-    try:
-        next(results)
-    except EngineStateError as exc:
-        refusal = str(exc)
-    del results
-    gc.collect()
-    pool.close()
-    connection.send((masks, refusal))
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="fork is only the way on Linux")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_pool_goes_on_in_a_forked_child(webcam: U8) -> None:
-    context = multiprocessing.get_context("fork")
-    stop = threading.Event()
-    with SegmenterPool(FAST, size=2) as pool:
-        expected = pool.process(bgr_frame(webcam)).mask
-        results = pool.map(itertools.repeat(bgr_frame(webcam)))
-        next(results)
-
-        def work() -> None:
-            while not stop.is_set():
-                pool.process(bgr_frame(webcam))
-
-        # Engines and locks are held by these threads at nearly any moment, the fork's included.
-        threads = [threading.Thread(target=work) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        try:
-            here, there = context.Pipe()
-            child = context.Process(target=_work_in_child, args=(there, pool, results, webcam))
-            child.start()
-            assert here.poll(PATIENCE)
-            masks, refusal = here.recv()
-            child.join(PATIENCE)
-            assert child.exitcode == 0
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
-        assert len(masks) == 7
-        for mask in masks:
-            np.testing.assert_array_equal(mask, expected)
-        assert "parent" in refusal
-        np.testing.assert_array_equal(next(results).mask, expected)
