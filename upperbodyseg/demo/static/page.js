@@ -164,16 +164,17 @@ async function segmentPicture() {
     if (sent !== shown) {
       URL.revokeObjectURL(byId("input").src);
       byId("input").src = byId("before").src = URL.createObjectURL(sent);
-      showComparison(true);
-      byId("pair").hidden = false;
       shown = sent;
     }
+    showComparison(true);
+    byId("pair").hidden = false;
     const { width, height, persons, damaged } = answer.header;
     const warning = damaged ? " The file is damaged: a part of the picture is missing." : "";
     showStatus(`${width} × ${height} pixels, ${people(persons)}.${warning}`);
   } catch (error) {
     const gone = error instanceof TypeError; // what fetch raises when nobody answers
-    showError(gone ? NO_SERVER : sent.name ? `${sent.name}: ${error.message}` : error.message);
+    if (!gone) showError(sent.name ? `${sent.name}: ${error.message}` : error.message);
+    else if (byId("error").hidden) showError(NO_SERVER); // the webcam may have told it already
     if (!result) showStatus("Nothing loaded yet.");
     if (sent === picture && sent !== shown) {
       picture = shown;
@@ -259,13 +260,9 @@ function cameraEnded() {
   byId("video").hidden = true;
   byId("input").hidden = false;
   byId("status").setAttribute("aria-live", "polite");
-  if (picture && byId("error").hidden) {
-    showComparison(true);
-    refresh();
-  } else if (!picture) {
-    byId("pair").hidden = true;
-    showStatus("The webcam is off.");
-  }
+  byId("pair").hidden = !shown;
+  showStatus("The webcam is off.");
+  if (picture) refresh();
 }
 
 function toggleCamera() {
@@ -344,19 +341,19 @@ async function openSample() {
   const content = await response.blob();
   // Asked only now: meanwhile somebody may have opened a picture, even one that was refused.
   if (opened) return;
-  const sample = new File([content], "sample.jpg", { type: "image/jpeg" });
-  if (camera) picture = sample; // shown when the webcam ends
-  else openPicture(sample);
+  picture = new File([content], "sample.jpg", { type: "image/jpeg" });
+  refresh(); // at once, or when the webcam ends; no message of the webcam's is taken away
 }
 
 // --- the start --------------------------------------------------------------------------------
 
+settingsChanged(); // a browser may have kept those of before
 try {
   const { model, ...rest } = await (await fetch("settings")).json();
   Object.assign(limits, rest);
   form.elements.model.value = model;
+  refresh(); // what was opened meanwhile
   await openSample();
 } catch {
   showError(NO_SERVER);
 }
-settingsChanged();
