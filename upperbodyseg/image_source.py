@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -18,6 +19,9 @@ from upperbodyseg.pictures.pixels import as_it_looks
 
 __all__ = ["ImageSource", "grey_as_bgr", "is_array", "open_image"]
 
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:(?://|[a-z-]+/[a-z]+;)", re.IGNORECASE)
+_LONGEST_PATH = 4096  # bytes, on Linux
 
 ImageSource: TypeAlias = Any
 """A path, the bytes of a picture file, a binary file, a ``PIL.Image.Image``, or an array."""
@@ -59,29 +63,52 @@ def open_image(image: ImageSource, max_pixels: int = PictureLimits.max_pixels) -
     try:
         if isinstance(image, (str, os.PathLike)):
             name = os.fsdecode(image)
-            picture = read_picture(Path(name), limits)
+            picture = _of_path(name, limits)
         elif isinstance(image, (bytes, bytearray, memoryview)):
-            picture = decode_picture(bytes(image), limits)
+            picture = _of_bytes(bytes(image), limits)
         elif hasattr(image, "read"):
-            name = str(getattr(image, "name", name))
-            content = image.read()
-            if not isinstance(content, bytes):
-                raise InputError(
-                    f"{name} must be opened for reading bytes, with mode 'rb'; "
-                    f"it gave {type(content).__name__}"
-                )
-            picture = decode_picture(content, limits)
+            name = str(getattr(image, "name", None) or name)
+            picture = decode_picture(_content_of(image, name), limits)
         else:
             raise _unknown(image)
     except PictureError as exc:
         raise type(exc)(f"{name}: {exc}") from exc
+    if picture.damaged:
+        warnings.warn(f"{name} is damaged: a part of the picture is missing", RuntimeWarning, stacklevel=3)
+    return picture
+
+
+def _of_path(name: str, limits: PictureLimits) -> Picture:
+    if _URL.match(name):
+        raise InputError(f"{name}: is a URL, and no network is used: download it, and give the file")
+    try:
+        return read_picture(Path(name), limits)
     except ValueError as exc:
         if isinstance(exc, InputError):
             raise
         raise InputError(f"{name!r} can't be a path: {exc}") from exc
-    if picture.damaged:
-        warnings.warn(f"{name} is damaged: a part of the picture is missing", RuntimeWarning, stacklevel=3)
-    return picture
+
+
+def _of_bytes(content: bytes, limits: PictureLimits) -> Picture:
+    if not content:
+        raise InputError("expected the bytes of a picture, got none")
+    if len(content) <= _LONGEST_PATH and b"\0" not in content and os.path.exists(content):
+        raise InputError(f"expected the bytes of a picture, got a path: give {os.fsdecode(content)!r} as str")
+    return decode_picture(content, limits)
+
+
+def _content_of(file: Any, name: str) -> bytes:
+    try:
+        content = file.read()
+    except (OSError, ValueError) as exc:  # closed, say, or opened for writing
+        raise InputError(f"{name}: can't be read: {exc}") from exc
+    if not isinstance(content, bytes):
+        raise InputError(
+            f"{name} must be opened for reading bytes, with mode 'rb'; it gave {type(content).__name__}"
+        )
+    if not content:
+        raise InputError(f"{name}: is empty, or was read to its end: file.seek(0) goes back")
+    return content
 
 
 def grey_as_bgr(array: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -153,7 +153,7 @@ def test_further_pages_of_a_tiff_are_not_looked_at(rgb: U8) -> None:
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     for path, message in (
-        (tmp_path, "is no file"),
+        (tmp_path, "is a folder, not a picture"),
         (tmp_path / "nothing", "No such file"),
         (tmp_path / "loop", "read"),
     ):

@@ -44,7 +44,8 @@ def read_file(path: Path, max_bytes: int = PictureLimits.max_bytes) -> bytes:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
             os.close(number)
-            raise PictureError("is no file")
+            folder = stat.S_ISDIR(status.st_mode)
+            raise PictureError("is a folder, not a picture" if folder else "is no file")
         with open(number, "rb") as file:
             # A byte more than it had tells one that grows meanwhile.
             size = min(status.st_size, max_bytes)

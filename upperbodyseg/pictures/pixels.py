@@ -26,7 +26,9 @@ def as_it_looks(image: Any) -> NDArray[np.uint8]:
     """
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _deep(image)
-    transparent = "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBa", "RGBA")
+    if image.mode == "La":  # which Pillow converts into nothing else
+        image = image.convert("LA")
+    transparent = "transparency" in image.info or image.mode in ("LA", "PA", "RGBa", "RGBA")
     profile = image.info.get("icc_profile")
     if transparent:
         image = image.convert("RGBA")
@@ -42,12 +44,18 @@ def as_it_looks(image: Any) -> NDArray[np.uint8]:
 
 
 def _deep(image: Any) -> NDArray[np.uint8]:
-    """Grey of more than 8 bits: of 16 the upper 8; numbers with a fraction are from 0 to 1."""
+    """Grey of more than 8 bits: of 16 the upper 8; numbers with a fraction are from 0 to 1.
+
+    Pillow's own ``convert("I")`` and ``convert("F")`` keep 0 to 255, which is told by the values.
+    """
     values = np.asarray(image)
     if values.dtype.kind == "f":
-        scaled: NDArray[np.uint8] = (np.nan_to_num(values).clip(0, 1) * 255 + 0.5).astype(np.uint8)
+        values = np.nan_to_num(values)
+        scale = 1 if values.size and values.mean() > 1 else 255
+        scaled: NDArray[np.uint8] = (values.clip(0, 255 / scale) * scale + 0.5).astype(np.uint8)
         return scaled
-    grey: NDArray[np.uint8] = (values.clip(0, 65535) >> 8).astype(np.uint8)
+    eight_bits = image.mode == "I" and values.size and values.max() <= 255
+    grey: NDArray[np.uint8] = (values.clip(0, 65535) >> (0 if eight_bits else 8)).astype(np.uint8)
     hidden = image.info.get("transparency")
     if isinstance(hidden, int):
         return np.dstack([grey, grey, grey, np.where(values == hidden, 0, 255).astype(np.uint8)])
