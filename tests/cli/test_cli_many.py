@@ -75,7 +75,9 @@ def test_several_files_without_output_get_names_in_the_current_folder(
         (["-", "IN/a.png"], "one picture"),
         (["IN/a.png", "IN/b.png", "-o", "-"], "takes one picture"),
         (["IN/a.png", "IN/b.png", "-o", "IN/a.png"], "must be a folder"),
-        (["IN/a.png", "IN/deep/er/a.png"], "same name"),
+        (["IN/a.png", "IN/deep/er/a.png"], "/a.png have the same name"),
+        (["https://example.com/me.jpg"], "https://example.com/me.jpg is a URL, and no network is used"),
+        (["--raw", "4x4:bgr24", "IN/a.png", "-o", "IN/a.png"], "a.png is to be read"),
         (["IN", "--jobs", "0"], "--jobs must"),
         (["IN", "--jobs", "257"], "--jobs must"),
         (["IN/a.png", "-o", "x.jpg"], "must end in .png"),
@@ -172,7 +174,7 @@ def test_standard_input_and_output(portrait: U8) -> None:
     assert b"1 person(s)" in done.stderr
     empty = piped("-", content=b"")
     assert (empty.returncode, empty.stdout) == (1, b"")
-    assert b"-: is empty" in empty.stderr
+    assert b"standard input: is empty" in empty.stderr
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,25 @@ def shell(line: str, *arguments: object, cwd: Path | None = None) -> subprocess.
     )
 
 
+def test_a_video_is_told_from_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = np.zeros((48, 64, 3), np.uint8)
+    for name, codec in (("talk.avi", "MJPG"), ("talk.mp4", "mp4v")):
+        video = cv2.VideoWriter(str(tmp_path / name), cv2.VideoWriter_fourcc(*codec), 5, (64, 48))
+        video.write(frame)
+        video.release()
+        assert main(["segment", str(tmp_path / name), "-o", str(tmp_path / "mask.png")]) == 1
+        assert f"{name}: is a video, which upperbodyseg video takes" in capsys.readouterr().err
+    (tmp_path / "notes.txt").write_text("no picture")
+    assert main(["segment", str(tmp_path / "notes.txt"), "-o", str(tmp_path / "mask.png")]) == 1
+    assert "notes.txt: is in none of the formats" in capsys.readouterr().err
+
+
+def test_nothing_on_standard_input_is_told(tmp_path: Path) -> None:
+    done = run("segment", "-", "-o", tmp_path / "mask.png", stdin=subprocess.DEVNULL)
+    assert done.returncode == 1
+    assert "standard input: is empty" in done.stderr
+
+
 @pytest.fixture
 def photo(tmp_path: Path, portrait: U8) -> Path:
     path = tmp_path / "photo.png"

@@ -8,7 +8,7 @@ import pytest
 from upperbodyseg.cli import main
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
 def test_a_shell_completes_commands_and_options(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("shtab", reason="the extra [completion] is not installed")
     assert main(["completion", shell]) == 0

@@ -29,7 +29,7 @@ def add_parser(
         "upperbodyseg completion bash > ~/.local/share/bash-completion/completions/upperbodyseg. Needs the "
         "package of the extra: pip install 'upperbodyseg[completion]'.",
     )
-    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    parser.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"))
     parser.set_defaults(run=_run, program=program)
 
 

@@ -53,13 +53,16 @@ def plan(
     Raises:
         InputError: an input is not there, or an output can't be used.
     """
-    paths = [path for text in inputs for path in _expand(text)]
+    given = [(text, path) for text in inputs for path in _expand(text)]
+    paths = [path for _, path in given]
     if paths == [STREAM]:
         return Jobs([Job(STREAM, output or STREAM)], [])
     if STREAM in paths:
         raise InputError("'-', standard input, is one picture: it can't be given with others")
-    for path in paths:
+    for text, path in given:
         if not os.path.lexists(path):
+            if "://" in text:
+                raise InputError(f"{text} is a URL, and no network is used: download it, and give the file")
             raise InputError(f"there is no {path}")
         if not path.exists():
             raise InputError(f"{path} is a link that leads nowhere")
@@ -125,8 +128,13 @@ def _many(
     plain = len(stems) == len(named)
     end = suffix if output is not None else f"_{kind}{suffix}"
     names = [(source, name.with_name((name.stem if plain else name.name) + end)) for source, name in named]
-    if len({str(name).lower() for _, name in names}) < len(names):
-        raise InputError("two of the pictures have the same name: segment them one by one")
+    firsts: dict[str, Path] = {}
+    for source, name in names:
+        first = firsts.setdefault(str(name).lower(), source)
+        if first is not source:
+            raise InputError(
+                f"{first} and {source} have the same name, as their results would: segment them one by one"
+            )
     return [Job(source, (output or Path()) / name) for source, name in names], others
 
 

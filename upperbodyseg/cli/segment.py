@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -268,6 +269,10 @@ def _check_suffix(target: Path, kind: str) -> None:
         )
 
 
+def _named(path: Path, stream: str = "input") -> str:
+    return f"standard {stream}" if path == STREAM else str(path)
+
+
 @dataclass
 class _Report:
     """What is said of the results, in the order of the pictures."""
@@ -287,12 +292,13 @@ class _Report:
         if self.as_json:
             self._say(result.as_json())
         if result.error is not None:
-            self.failures.append(f"{source}: {result.error}")
+            self.failures.append(f"{_named(source)}: {result.error}")
             return
         self.written += 1
         self.people += len(result.output.persons) if result.output else 0
         if result.damaged:
-            self.damaged.append(f"{source}: is damaged; what could be decoded is in {target}")
+            told = f"{_named(source)}: is damaged; what could be decoded is in {_named(target, 'output')}"
+            self.damaged.append(told)
 
     def summarize(self) -> None:
         for what, lines in (("are damaged", self.damaged), ("failed", self.failures)):
@@ -303,7 +309,8 @@ class _Report:
         if self.written:
             target = self.jobs[0].target
             where = target if len(self.jobs) == 1 else target.parent
-            told = f"{self.written} picture(s), {self.people} person(s) found: {console.one_line(where)}"
+            named = console.one_line(_named(where, "output"))
+            told = f"{self.written} picture(s), {self.people} person(s) found: {named}"
             if self.as_json:
                 console.warn(told)
             else:
@@ -321,6 +328,8 @@ def _run_raw(args: argparse.Namespace, options: SegmenterOptions, settings: Sett
     if len(args.photos) > 1 or settings.crop:
         raise InputError("--raw takes one input, and not --crop")
     source, target = Path(args.photos[0]) if args.photos else STREAM, args.output or STREAM
+    if target != STREAM and os.path.realpath(target) == os.path.realpath(source):
+        raise InputError(f"{target} is to be read: choose another output")
     render = None
     if settings.background is not None:
         render = before_background(settings.background, blur_strength=settings.blur_strength)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from upperbodyseg.pictures.errors import PictureError, PictureFormatError, PictureTooLargeError
 from upperbodyseg.pictures.folder import read_file
-from upperbodyseg.pictures.formats import endings, make_safe, sniff
+from upperbodyseg.pictures.formats import endings, is_video, make_safe, sniff
 from upperbodyseg.pictures.jpeg import ScanWatch
 from upperbodyseg.pictures.limits import PictureLimits
 from upperbodyseg.pictures.picture import Picture
@@ -158,6 +158,8 @@ def _sniff(content: bytes, limits: PictureLimits) -> str:
     kind = sniff(content)
     if kind not in limits.formats or kind is None:
         *most, last = limits.formats
+        if kind is None and is_video(content):
+            raise PictureFormatError("is a video, which upperbodyseg video takes, not a picture")
         raise PictureFormatError(f"is in none of the formats that are read: {', '.join(most)} and {last}")
     return kind
 

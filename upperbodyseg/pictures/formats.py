@@ -20,7 +20,7 @@ from upperbodyseg.pictures.safe_bytes import SafeBytes
 from upperbodyseg.pictures.tiff import safe_tiff
 from upperbodyseg.pictures.webp import safe_webp
 
-__all__ = ["endings", "make_safe", "sniff"]
+__all__ = ["endings", "is_video", "make_safe", "sniff"]
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _MAKE_SAFE: dict[str, Callable[[bytes, PictureLimits], SafeBytes]] = {
@@ -60,6 +60,11 @@ def sniff(content: bytes) -> str | None:
         if brands[:4] in _HEIC_BRANDS:
             return "HEIC"
     return None
+
+
+def is_video(content: bytes) -> bool:
+    """Whether it begins as MP4, MOV, WebM, Matroska or AVI do; asked where :func:`sniff` knows no picture."""
+    return content[4:8] == b"ftyp" or content.startswith(b"\x1aE\xdf\xa3") or content[8:12] == b"AVI "
 
 
 def make_safe(content: bytes, kind: str, limits: PictureLimits) -> SafeBytes:
