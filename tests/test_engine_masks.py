@@ -109,8 +109,10 @@ def test_every_layout_gives_the_mask_of_the_picture(
         FrameInput(make_frame(portrait, image_type, padding), image_type=image_type, is_still=True)
     )
     assert output.mask.shape == (331, 311)
-    # 4:2:0 holds a quarter of the colours, so its mask is nearly, not quite the same.
-    assert iou(output.mask, expected) > (0.98 if image_type.is_yuv else 0.9999)
+    # 4:2:0 holds a quarter of the colours, so its mask is nearly, not quite the same. On Arm, OpenCV rounds
+    # otherwise where it resizes four channels.
+    least = 0.98 if image_type.is_yuv else 0.998 if image_type.channels == 4 else 0.9999
+    assert iou(output.mask, expected) > least
 
 
 def test_a_mirrored_person_has_the_mirrored_mask(portrait: U8) -> None:
