@@ -58,3 +58,24 @@ def test_on_a_phone_the_choices_stand_beside_the_picture(page: Page) -> None:
     assert form is not None
     assert abs(stage["y"] - form["y"]) < 2
     assert stage["x"] + stage["width"] <= form["x"]
+
+
+def test_on_a_phone_the_drop_area_follows_the_status(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    wait_until_sample(page)
+    status, drop = page.locator("#status").bounding_box(), page.locator("#drop").bounding_box()
+    assert status is not None
+    assert drop is not None
+    assert drop["y"] - (status["y"] + status["height"]) < 30
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_the_picture_is_as_wide_as_its_slider(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    wait_until_sample(page)
+    page.wait_for_function("document.getElementById('before').naturalWidth === 420")
+    boxes = [page.locator(name).bounding_box() for name in ("#stage", "#result", "#before")]
+    assert all(box is not None for box in boxes)
+    stage, *pictures = [box for box in boxes if box is not None]
+    for box in pictures:
+        assert abs(box["width"] - stage["width"]) < 5

@@ -42,8 +42,8 @@ function settingsChanged() {
 
 // --- messages to the person -------------------------------------------------------------------
 
-function showError(text) {
-  byId("error-text").textContent = text[0].toUpperCase() + text.slice(1);
+function showError(text, name = "") {
+  byId("error-text").textContent = name ? `${name}: ${text}` : text[0].toUpperCase() + text.slice(1);
   byId("error").hidden = false;
 }
 
@@ -173,7 +173,7 @@ async function segmentPicture() {
     showStatus(`${width} × ${height} pixels, ${people(persons)}.${warning}`);
   } catch (error) {
     const gone = error instanceof TypeError; // what fetch raises when nobody answers
-    if (!gone) showError(sent.name ? `${sent.name}: ${error.message}` : error.message);
+    if (!gone) showError(error.message, sent.name);
     else if (byId("error").hidden) showError(NO_SERVER); // the webcam may have told it already
     if (!result) showStatus("Nothing loaded yet.");
     if (sent === picture && sent !== shown) {
