@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,3 +83,11 @@ def eager() -> Iterator[UpperBodySegmenter]:
     """An engine that takes anything for a person."""
     with UpperBodySegmenter(SegmenterOptions(score_threshold=0)) as engine:
         yield engine
+
+
+@pytest.fixture
+def heeded_interrupts() -> Iterator[None]:
+    """A shell that runs the tests in the background tells them, and so their children, to ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

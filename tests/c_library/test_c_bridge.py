@@ -166,6 +166,7 @@ def test_the_end_of_python_is_written_where_c_looks() -> None:
     assert done.stdout.split() == ["before", "after"]
 
 
+@pytest.mark.usefixtures("heeded_interrupts")
 def test_ctrl_c_still_reaches_the_hosts_python(monkeypatch: pytest.MonkeyPatch, handle: int) -> None:
     def interrupted(_handle: int) -> None:
         raise KeyboardInterrupt

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -87,14 +86,6 @@ def test_the_page_is_opened_in_the_browser_unless_told_not_to(
     url = re.search(r"http://127\.0\.0\.1:\d+", capsys.readouterr().out)
     assert url is not None
     assert shown == ([url[0]] if open_browser else [])
-
-
-@pytest.fixture
-def heeded_interrupts() -> Iterator[None]:
-    """A shell that runs the tests in the background tells them, and so their children, to ignore SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -60,12 +61,7 @@ def plan(
     if STREAM in paths:
         raise InputError("'-', standard input, is one picture: it can't be given with others")
     for text, path in given:
-        if not os.path.lexists(path):
-            if "://" in text:
-                raise InputError(f"{text} is a URL, and no network is used: download it, and give the file")
-            raise InputError(f"there is no {path}")
-        if not path.exists():
-            raise InputError(f"{path} is a link that leads nowhere")
+        _check_there(text, path)
     others: list[Path] = []
     if len(paths) == 1 and not paths[0].is_dir():
         jobs = [Job(paths[0], _single_target(paths[0], output, kind, suffix))]
@@ -79,6 +75,23 @@ def plan(
         if job.target != STREAM and os.path.realpath(job.target) in sources:
             raise InputError(f"{job.target} is a picture to be read: choose another output")
     return Jobs(jobs, others)
+
+
+def _check_there(text: str, path: Path) -> None:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        if path.is_symlink():
+            raise InputError(f"{path} is a link that leads nowhere") from exc
+        if "://" in text:
+            raise InputError(
+                f"{text} is a URL, and no network is used: download it, and give the file"
+            ) from exc
+        raise InputError(f"there is no {path}") from exc
+    except OSError as exc:
+        if exc.errno != errno.ELOOP:
+            raise
+        raise InputError(f"{path} is a link that leads nowhere") from exc
 
 
 def _expand(text: str) -> Iterator[Path]:
