@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 import upperbodyseg
@@ -74,17 +80,73 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
     return found
 
 
-def test_every_option_of_the_command_line_is_described_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> argparse.ArgumentParser:
+    """The parser of the command line."""
     parsers: list[argparse.ArgumentParser] = []
 
     def remember(parser: argparse.ArgumentParser, _arguments: object) -> None:
         parsers.append(parser)
         parser.exit()
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", remember)
-    with pytest.raises(SystemExit):
-        cli.main([])
-    commands = next(a for a in parsers[0]._actions if isinstance(a, argparse._SubParsersAction)).choices
+    with monkeypatch.context() as patch:
+        patch.setattr(argparse.ArgumentParser, "parse_args", remember)
+        with pytest.raises(SystemExit):
+            cli.main([])
+    return parsers[0]
+
+
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def commands_of(page: Path) -> list[str]:
+    """The lines of the page's shell blocks that call ``upperbodyseg``, without their comments."""
+    text = page.read_text(encoding="utf-8")
+    lines = "\n".join(SHELL.findall(text)).replace("\\\n", " ").splitlines()
+    return [re.sub(r"\s+#\s.*", "", line) for line in lines if re.search(r"\bupperbodyseg [a-z]", line)]
+
+
+def test_commands_that_pages_show_are_understood(program: argparse.ArgumentParser) -> None:
+    shown = [line for page in PAGES for line in commands_of(page)]
+    assert len(shown) > 20
+    for line in shown:
+        for part in re.split(r"\s(?:&&|[|<>])\s", line):
+            words = shlex.split(part)
+            if words[:1] == ["upperbodyseg"]:
+                program.parse_args(words[1:])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="they are written for a POSIX shell")
+@pytest.mark.parametrize("page", ["README.md", "docs/command-line.md"])
+def test_commands_that_segment_run_as_they_stand(page: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "photos").mkdir()
+    for name in ("photo.jpg", "photos/one.jpg", "photos/two.jpg"):
+        shutil.copy(ROOT / "examples" / "astronaut.jpg", tmp_path / name)
+    command = tmp_path / "bin" / "upperbodyseg"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m upperbodyseg "$@"\n')
+    command.chmod(0o755)
+    places = {"PATH": f"{command.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    lines = [
+        line.split("&&")[-1]
+        for line in commands_of(ROOT / page)
+        if "upperbodyseg segment" in line and "ffmpeg" not in line
+    ]
+    assert len(lines) >= 3
+    for line in lines:
+        before = set(tmp_path.rglob("*.*"))
+        subprocess.run(["sh", "-ec", line], cwd=tmp_path, env=os.environ | places, check=True)
+        new = set(tmp_path.rglob("*.*")) - before
+        assert new or "mask.png" in line, line
+        for path in new:
+            picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            assert picture is not None, path
+            assert np.ptp(picture) > 200, path
+
+
+def test_every_option_of_the_command_line_is_described_and_no_other(program: argparse.ArgumentParser) -> None:
+    commands = next(a for a in program._actions if isinstance(a, argparse._SubParsersAction)).choices
     page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     shared, *sections = re.split(r"^## ", page, flags=re.MULTILINE)
     sections_by_name = {section.split("\n", 1)[0]: section for section in sections}
