@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -53,14 +54,15 @@ def test_an_image_of_pillow_is_the_rgb_that_it_is(bgr: np.ndarray) -> None:
 def test_every_mode_of_pillow_shows_the_person(mode: str, least: float, mask: np.ndarray) -> None:
     with Image.open(PHOTO) as photo:
         grey = photo.convert("L")
-        image = {
+        made: dict[str, Callable[[], Image.Image]] = {
             "RGBa": lambda: photo.convert("RGBA").convert("RGBa"),
             "La": lambda: photo.convert("LA").convert("La"),
             "PA": lambda: photo.convert("LA").convert("PA"),
             "I;16": lambda: Image.fromarray(np.asarray(grey, np.uint16) * 257),
             "I of 16 bits": lambda: Image.fromarray(np.asarray(grey, np.int32) * 257),
             "F from 0 to 1": lambda: Image.fromarray(np.asarray(grey, np.float32) / 255),
-        }.get(mode, lambda: photo.convert(mode))()
+        }
+        image = made[mode]() if mode in made else photo.convert(mode)
     found = segment(image)
     assert (found & mask > 127).sum() / (found | mask > 127).sum() > least
 

@@ -196,7 +196,7 @@ def test_too_large_a_message_ends_the_stream() -> None:
 
 
 def test_a_failing_model_is_told_in_its_own_words(webcam: U8) -> None:
-    class Broken(StubEngine):
+    class Broken(StubEngine):  # type: ignore[misc]  # checked as tests.demo.demo_client
         def process(self, frame: FrameInput, blur_sigma: float = 0.5) -> SegmentationOutput:
             raise InferenceError("the runtime failed on purpose")
 

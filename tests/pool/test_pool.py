@@ -111,7 +111,7 @@ def test_map_keeps_the_order_when_later_frames_are_ready_first(gate: Gate, blank
         return original(engine, frame, sigma)
 
     gate.open.set()
-    gate.process = process  # type: ignore[method-assign]
+    gate.process = process
     with SegmenterPool(FAST, size=2) as pool:
         results = pool.map(bgr_frame(blank, i) for i in range(20))
         assert [o.timestamp for o in results] == list(range(20))
@@ -129,7 +129,7 @@ def test_an_error_comes_in_its_place_and_the_rest_can_still_be_had(pool: Segment
         FrameInput(ImageBuffer()),
         bgr_frame(webcam, 4),
     ]
-    results = pool.map(frames)  # type: ignore[arg-type]
+    results = pool.map(frames)
     assert next(results).timestamp == 0
     with pytest.raises(InputError, match="FrameInput"):
         next(results)
@@ -185,7 +185,7 @@ def test_results_given_up_cancel_the_frames_that_wait(gate: Gate, blank: U8, way
 
 def test_a_source_that_is_none_is_refused(pool: SegmenterPool, webcam: U8) -> None:
     with pytest.raises(InputError, match="iterable"):
-        pool.map(bgr_frame(webcam))  # type: ignore[arg-type]
+        pool.map(bgr_frame(webcam))
 
 
 def test_errors_come_through_and_the_engines_go_on(pool: SegmenterPool, webcam: U8) -> None:

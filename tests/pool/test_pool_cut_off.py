@@ -142,7 +142,7 @@ def test_the_first_call_may_be_cut_off_anywhere(gate: Gate, blank: U8) -> None:
     assert sum(cut_everywhere(begin)) > 50
     for pool in pools:
         if pool.is_initialized:
-            assert ends(lambda pool=pool: pool.process(bgr_frame(blank)))  # type: ignore[misc]
+            assert ends(lambda pool=pool: pool.process(bgr_frame(blank)))
         assert ends(pool.close)
         assert not any(engine.is_initialized for engine in pool._engines)
 
