@@ -8,11 +8,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from skimage import data
 
 from upperbodyseg import SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.models.interpreter import RUNTIMES, available_runtimes
+
+# How long an example takes is the machine's affair.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("UPPERBODYSEG_DATA", ROOT.parent / "shared" / "data"))

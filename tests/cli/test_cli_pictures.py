@@ -294,6 +294,10 @@ def test_a_full_output_is_one_line_and_the_work_is_done(
 
 
 @posix
+@pytest.mark.skipif(
+    sys.version_info[:3] == (3, 13, 0),
+    reason="in a deleted folder Python 3.13.0 fails at any missing attribute",
+)
 def test_in_a_deleted_folder_the_work_is_done_or_one_line_says_why(photo: Path, portrait: U8) -> None:
     gone = photo.with_name("gone")
     out = photo.with_name("mask.png")
