@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -12,6 +11,7 @@ from typing import ParamSpec, TypeVar
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import EngineStateError
 from upperbodyseg.fork import renew_in_child
+from upperbodyseg.locks import Lock
 from upperbodyseg.types import FrameInput, SegmentationOutput
 
 __all__ = ["AsyncUpperBodySegmenter"]
@@ -48,7 +48,7 @@ class AsyncUpperBodySegmenter:
         renew_in_child(self)
 
     def _start(self) -> None:
-        self._lock = threading.Lock()  # never held for longer than it takes to queue a call
+        self._lock = Lock()  # never held for longer than it takes to queue a call
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="upperbodyseg-aio")
         self._frames: set[Future[SegmentationOutput]] = set()
 

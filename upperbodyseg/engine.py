@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import threading
 from types import TracebackType
 
 import numpy as np
@@ -13,6 +12,7 @@ from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.fork import renew_in_child
 from upperbodyseg.image_buffer import ImageType
 from upperbodyseg.image_source import ImageSource, grey_as_bgr, is_array, open_image
+from upperbodyseg.locks import Lock
 from upperbodyseg.models.spec import MODELS
 from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.pipeline import Pipeline
@@ -58,7 +58,7 @@ class UpperBodySegmenter:
         self.options = options or SegmenterOptions()
         self._state = _State.NEW
         self._pipeline: Pipeline | None = None
-        self._lock = threading.Lock()
+        self._lock = Lock()
         renew_in_child(self)
 
     def renew(self) -> None:
@@ -67,7 +67,7 @@ class UpperBodySegmenter:
         if self._pipeline is not None:
             _parents_pipelines.append(self._pipeline)
             self._pipeline = None
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def initialize(self) -> None:
         """Load both models. A second call does nothing.
@@ -163,12 +163,12 @@ class _SharedEngines:
 
     def __init__(self) -> None:
         self._engines: dict[str, UpperBodySegmenter] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
         renew_in_child(self)
 
     def renew(self) -> None:
         """In a forked child: the parent's lock may be held for ever."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def get(self, model: str) -> UpperBodySegmenter:
         """The engine of a model, initialized."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from upperbodyseg.cpus import available_cpus
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.errors import EngineStateError, InputError
 from upperbodyseg.fork import renew_in_child
+from upperbodyseg.locks import Lock
 from upperbodyseg.types import FrameInput, SegmentationOutput
 from upperbodyseg.workers import POOL_CLOSED, Workers
 
@@ -69,7 +69,7 @@ class SegmenterPool:
 
     def renew(self) -> None:
         """In a forked child: the first frame starts new threads."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._workers: Workers | None = None
 
     @property

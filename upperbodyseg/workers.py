@@ -3,7 +3,7 @@
 A signal handler runs in the main thread and may raise between any two steps of it: a time limit,
 Ctrl-C. So nothing that has to be given back is ever in a caller's hands. An engine belongs to one
 thread for life. Callers put frames into a queue and wait for futures, and every lock of theirs is
-taken and released in single steps of C.
+one of :mod:`upperbodyseg.locks`.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ import threading
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future
+from typing import TypeVar
 
 from upperbodyseg.engine import UpperBodySegmenter
 from upperbodyseg.errors import EngineStateError
 from upperbodyseg.fork import renew_in_child
+from upperbodyseg.locks import Lock
 from upperbodyseg.types import FrameInput, SegmentationOutput
 
 __all__ = ["POOL_CLOSED", "Workers"]
 
 POOL_CLOSED = "the pool was closed: create a new one"
 
+T = TypeVar("T")
+
 _living: weakref.WeakSet[Workers] = weakref.WeakSet()
 
 
 class _Condition(threading.Condition):
-    """A condition that is entered and left in one step of C.
+    """A condition that is entered and left as its lock is.
 
     ``Condition.__enter__`` is Python code. A handler that raises there, once the lock is taken, leaves it
     taken for ever, and the thread that has the result waits for it for ever.
@@ -40,15 +44,14 @@ class _Condition(threading.Condition):
     __exit__ = property(lambda self: self._lock.__exit__)
 
 
-class _Job(Future[SegmentationOutput]):
-    """A frame in the queue, and the future of its output."""
+class _Future(Future[T]):
+    """A future whose waiting callers may be cut off."""
 
-    def __init__(self, frame: FrameInput, blur_sigma: float) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._condition = _Condition()
-        self._work: tuple[FrameInput, float] | None = (frame, blur_sigma)
+        self._condition = _Condition(Lock())
 
-    def result(self, timeout: float | None = None) -> SegmentationOutput:
+    def result(self, timeout: float | None = None) -> T:
         """See :meth:`concurrent.futures.Future.result`."""
         self._wait(timeout)
         return super().result(0)
@@ -64,6 +67,14 @@ class _Job(Future[SegmentationOutput]):
         self.add_done_callback(done.put)
         with contextlib.suppress(queue.Empty):
             done.get(timeout=timeout)
+
+
+class _Job(_Future[SegmentationOutput]):
+    """A frame in the queue, and the future of its output."""
+
+    def __init__(self, frame: FrameInput, blur_sigma: float) -> None:
+        super().__init__()
+        self._work: tuple[FrameInput, float] | None = (frame, blur_sigma)
 
     def run(self, engine: UpperBodySegmenter) -> None:
         """Process the frame, unless it was cancelled; in a worker's thread."""
@@ -96,10 +107,10 @@ class Workers:
     def renew(self) -> None:
         """Be as new, without threads: in a forked child there are none to wait for."""
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()  # from a look at the state to what follows from it
+        self._lock = Lock()  # from a look at the state to what follows from it
         self._ending = self._closing = False
         self._at_work = 0
-        self._over = threading.Lock()  # held until the last thread ends
+        self._over: _Future[None] = _Future()  # done when the last thread ends
 
     def start(self) -> None:
         """Start the threads.
@@ -108,7 +119,6 @@ class Workers:
             EngineStateError: no thread can be started any more.
         """
         self._at_work = len(self._engines)
-        self._over.acquire()
         try:
             for engine in self._engines:
                 # Not threading.Thread, whose start() waits with a condition (see _Job._wait). And Python
@@ -145,8 +155,7 @@ class Workers:
 
     def wait(self) -> None:
         """Wait until all threads have ended."""
-        with self._over:
-            pass
+        self._over.result()
 
     @property
     def engine_here(self) -> UpperBodySegmenter | None:
@@ -168,7 +177,7 @@ class Workers:
             self._at_work -= 1
             last = self._at_work == 0
         if last:
-            self._over.release()
+            self._over.set_result(None)
 
 
 @atexit.register

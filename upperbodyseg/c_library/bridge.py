@@ -16,7 +16,6 @@ import functools
 import itertools
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -25,6 +24,7 @@ from upperbodyseg.c_structs import CFrameInput, CImageBuffer, CSegmentationOutpu
 from upperbodyseg.engine import UpperBodySegmenter
 from upperbodyseg.errors import EngineStateError, InputError, UpperBodySegError
 from upperbodyseg.image_buffer import ImageBuffer
+from upperbodyseg.locks import Lock
 from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.types import FrameInput
 
@@ -218,7 +218,7 @@ def _value(kinds: str, text: str) -> object:
     return text
 
 
-_greeting_lock = threading.Lock()
+_greeting_lock = Lock()
 _greeted = False
 
 

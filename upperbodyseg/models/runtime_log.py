@@ -9,10 +9,12 @@ import tempfile
 import threading
 from collections.abc import Iterator
 
+from upperbodyseg.locks import Lock
+
 __all__ = ["hide_information", "without_information"]
 
 _hidden = threading.Event()
-_lock = threading.Lock()
+_lock = Lock()
 
 
 def hide_information() -> None:
