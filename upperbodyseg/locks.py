@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import _thread
+from typing import Any
 
 from upperbodyseg.errors import EngineStateError
 
 __all__ = ["Lock"]
 
 
-class Lock(_thread.RLock):  # type: ignore[misc]  # final to the type checker alone
+_RLock: Any = _thread.RLock  # final, but to type checkers alone
+
+
+class Lock(_RLock):  # type: ignore[misc]
     """For ``with`` statements. A thread that holds it can't take it again.
 
     Python 3.14 runs signal handlers between the entry of a lock and the ``with`` statement's care for it.
