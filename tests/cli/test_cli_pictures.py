@@ -275,7 +275,7 @@ def test_without_outputs_the_work_is_done(line: str, photo: Path, portrait: U8) 
 def test_a_closed_input_is_an_empty_picture(tmp_path: Path) -> None:
     done = shell('"$@" <&-', "segment", "-", "-o", tmp_path / "mask.png")
     assert done.returncode == 1
-    assert done.stderr.splitlines() == ["1 of 1 picture(s) failed:", "  -: is empty"]
+    assert done.stderr.splitlines() == ["1 of 1 picture(s) failed:", "  standard input: is empty"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
