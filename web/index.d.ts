@@ -4,11 +4,11 @@ export declare const ImageType: Readonly<{
   BGR_888: 0;
   /** Three bytes a pixel: red, green, blue. */
   RGB_888: 1;
-  /** NV21: luma rows, then half as many rows of V, U pairs. BT.601, limited range. */
+  /** NV21: luma rows, then half as many rows of V, U pairs. BT.601, limited range. The very last byte may be missing. */
   YUV_420_888: 2;
-  /** Four bytes a pixel; alpha is not looked at. A canvas has this. */
+  /** Four bytes a pixel; alpha is ignored. A canvas has this. */
   RGBA_8888: 3;
-  /** Four bytes a pixel; alpha is not looked at. */
+  /** Four bytes a pixel; alpha is ignored. */
   BGRA_8888: 4;
   /** As YUV_420_888, the pairs being U, V. */
   NV12: 5;
@@ -96,6 +96,11 @@ export interface SegmentationOutput {
   width: number;
   height: number;
   persons: DetectedPerson[];
+  /**
+   * The regions of the frame that were segmented and kept, `[x_min, y_min, x_max, y_max]` in whole frame pixels,
+   * half-open. The mask is 0 elsewhere, but for its blur. Without people there are none.
+   */
+  regions: [number, number, number, number][];
   /** How long the frame took in the worker, without the waiting and the copying. */
   milliseconds: number;
 }

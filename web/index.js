@@ -2,7 +2,7 @@
 
 import constants from "./src/constants.js";
 import { EngineStateError, InputError, ModelNotFoundError, unpackError } from "./src/errors.js";
-import { checkDescription, checkSize } from "./src/frame.js";
+import { checkDescription, checkSize, copyFrame } from "./src/frame.js";
 import { checkBlurSigma } from "./src/mask.js";
 
 export * from "./src/errors.js";
@@ -153,9 +153,9 @@ export class UpperBodySegmenter {
     }
     this.#processing++;
     try {
-      const { mask, width, height, persons, milliseconds, spare } = await this.#ask("process", message, transfer);
+      const { spare, ...output } = await this.#ask("process", message, transfer);
       if (spare !== null) this.#spare = [spare];
-      return { success: true, timestamp, mask, width, height, persons, milliseconds };
+      return { success: true, timestamp, ...output };
     } finally {
       this.#processing--;
     }
@@ -174,12 +174,13 @@ export class UpperBodySegmenter {
   }
 
   /** The frame's bytes in memory of our own, which the worker is given: the caller may use theirs at once. */
-  #copied({ data, needed, ...rest }) {
+  #copied(frame) {
+    const { needed } = frame;
     const spare = this.#spare.pop();
     const memory = spare && spare.byteLength >= needed ? spare : new ArrayBuffer(needed);
-    const copy = new Uint8Array(memory, 0, needed);
-    copy.set(data.subarray(0, needed));
-    return { ...rest, data: copy };
+    const data = new Uint8Array(memory, 0, needed);
+    copyFrame(frame, data);
+    return { ...frame, data };
   }
 
   #ask(action, rest = {}, transfer = []) {

@@ -58,6 +58,27 @@ export default {
       ]
     ]
   },
+  "likely_layout": {
+    "STEP_ALIGNMENTS": [
+      4,
+      8,
+      16,
+      32,
+      64,
+      128,
+      256,
+      512
+    ],
+    "HEIGHT_ALIGNMENTS": [
+      2,
+      4,
+      8,
+      16,
+      32,
+      64
+    ],
+    "MOST_NAMED": 2
+  },
   "regions": {
     "MARGIN": 0.15,
     "MAX_REGIONS": 8,

@@ -8,6 +8,7 @@ import constants from "./constants.js";
 import { ImageTooLargeError, InputError } from "./errors.js";
 import { heightOf, roundEven, widthOf } from "./geometry.js";
 import { ImageType, channelsOf, isYuv, nameOf, parseImageType } from "./image_type.js";
+import { likelyLayout, likelyStride } from "./likely_layout.js";
 import { areaMeans, crop, resize } from "./resize.js";
 import { Scratch } from "./scratch.js";
 
@@ -170,40 +171,83 @@ export function checkSize(width, height, maxPixels) {
 /**
  * Check the description of a frame in memory.
  * @param given `{data, width, height, stride, imageType}`; a stride of 0 means no padding
- * @returns the same with its numbers filled in, and `needed`, the bytes that it takes
+ * @returns the same with its numbers filled in, and `needed`, the bytes that it takes: `data` may lack the last
  */
 export function checkDescription(given, maxPixels) {
   const imageType = parseImageType(given.imageType ?? ImageType.RGBA_8888);
   const width = whole("width", given.width, 1);
   const height = whole("height", given.height, 1);
   checkSize(width, height, maxPixels);
-  const channels = channelsOf(imageType);
-  const stride = whole("stride", given.stride ?? 0, 0) || width * channels;
-  if (stride < width * channels)
+  const row = width * channelsOf(imageType);
+  const stride = whole("stride", given.stride ?? 0, 0) || row;
+  if (stride < row)
     throw new InputError(
-      `stride is ${stride} bytes, but a row of ${width} pixels with ${channels} bytes each takes ${width * channels}`,
+      `stride is ${stride} bytes, but a row of ${width} pixels with ${channelsOf(imageType)} bytes each takes ${row}`,
     );
-  let needed = stride * (height - 1) + width * channels;
-  if (channels === 1) {
-    const halfWidth = (width + 1) >> 1;
-    const halfHeight = (height + 1) >> 1;
-    if (imageType === ImageType.I420) {
-      const halfStride = (stride + 1) >> 1;
-      needed = stride * height + halfStride * (2 * halfHeight - 1) + halfWidth;
-    } else {
-      if (stride < 2 * halfWidth)
-        throw new InputError(
-          `stride is ${stride} bytes, but a chroma row of ${halfWidth} pairs takes ${2 * halfWidth}`,
-        );
-      needed = stride * (height + halfHeight - 1) + 2 * halfWidth;
-    }
-  }
   const data = bytesOf(given.data);
+  const needed = stride * (height - 1) + row;
   if (data.length < needed)
     throw new InputError(
-      `data holds ${data.length} bytes, but a ${width} x ${height} ${nameOf(imageType)} picture of stride ${stride} takes ${needed}`,
+      `data holds ${data.length} bytes, but ${height} rows of stride ${stride} take ${needed}`,
     );
-  return { data, width, height, stride, imageType, needed };
+  const frame = { data, width, height, stride, imageType };
+  if (isYuv(imageType)) return { ...frame, needed: bytesOfPlanes(frame) };
+  checkPackedLength(frame, row);
+  return { ...frame, needed };
+}
+
+const cutAt = (bytes) => `if the bytes behind the picture are none of it, pass the first ${bytes} bytes alone`;
+
+/** Refuse a packed buffer as long as rows of a wider stride; other bytes behind it are ignored. */
+function checkPackedLength({ data, height, stride }, row) {
+  const most = stride * height;
+  const likely = likelyStride(data.length, height, row, stride);
+  if (data.length > most && likely !== null)
+    throw new InputError(
+      `the buffer holds ${data.length} bytes, but ${height} rows of stride ${stride} take ${most}; its length ` +
+        `fits stride=${likely}; ${cutAt(most)}`,
+    );
+}
+
+/** The bytes of a 4:2:0 frame, up to its last sample. One of another length is refused: its chroma is elsewhere. */
+function bytesOfPlanes({ data, width, height, stride, imageType }) {
+  const halfWidth = (width + 1) >> 1;
+  const halfHeight = (height + 1) >> 1;
+  const planar = imageType === ImageType.I420;
+  if (!planar && stride < 2 * halfWidth)
+    throw new InputError(
+      `stride is ${stride} bytes, but a chroma row of ${halfWidth} pairs takes ${2 * halfWidth}`,
+    );
+  const rowOf = planar ? halfWidth : 2 * halfWidth;
+  const chromaStride = planar ? (stride + 1) >> 1 : stride;
+  const most = stride * height + chromaStride * halfHeight * (planar ? 2 : 1);
+  const needed = most - chromaStride + rowOf;
+  const size = data.length;
+  // Of pairs the very last byte may be missing: see copyFrame().
+  if (size >= needed - (planar ? 0 : 1) && size <= most) return needed;
+  const likely = likelyLayout(size, width, height, stride, imageType);
+  const parts = [
+    `the buffer holds ${size} bytes, but a ${width} x ${height} ${nameOf(imageType)} picture of stride ${stride} ` +
+      `takes ${size < needed ? needed : most}`,
+  ];
+  if (likely) parts.push(`its length fits ${likely}`);
+  if (size > most) parts.push(cutAt(most));
+  throw new InputError(parts.join("; "));
+}
+
+/**
+ * Copy a checked frame's bytes.
+ *
+ * Android's plane of V ends with the last V. Who appends it to the luma has all of NV21 but the last U. It gets the
+ * value of the pixel beside it.
+ * @param {Uint8Array} into `needed` bytes
+ */
+export function copyFrame({ data, width, height, stride, needed }, into) {
+  into.set(data.subarray(0, needed));
+  if (data.length >= needed) return;
+  const back = width > 2 ? 2 : stride; // to the left, or to the pixel above
+  const beside = needed - 1 - back;
+  into[needed - 1] = beside >= stride * height ? into[beside] : 128; // 128: no colour
 }
 
 /** A frame from a checked description; nothing is copied. */

@@ -28,11 +28,11 @@ const actions = {
     const { width, height } = description;
     const started = performance.now();
     const checked = checkDescription(description, maxPixels);
-    const { mask, persons } = await pipeline.run(checked, isStill, blurSigma);
+    const { mask, persons, regions } = await pipeline.run(checked, isStill, blurSigma);
     const milliseconds = performance.now() - started;
     // The frame's memory goes back, for the next one.
     const spare = bytes ? bytes.data.buffer : null;
-    const answer = { mask, width, height, persons, milliseconds, spare };
+    const answer = { mask, width, height, persons, regions, milliseconds, spare };
     return [answer, spare ? [mask.buffer, spare] : [mask.buffer]];
   },
 

@@ -52,7 +52,7 @@ export class Pipeline {
   /**
    * One frame, a still or the next of the stream.
    * @param description of the frame, checked
-   * @returns `{mask, persons}`
+   * @returns `{mask, persons, regions}`
    */
   async run(description, isStill, blurSigma) {
     const frame = openFrame(description, this.#scratch);
@@ -61,7 +61,7 @@ export class Pipeline {
       const [parts, persons] = isStill ? await this.#still(frame) : await this.#next(frame);
       const mask = new Uint8ClampedArray(width * height);
       composeMask(parts, blurSigma, new Uint8Array(mask.buffer), width, height, this.#scratch);
-      return { mask, persons };
+      return { mask, persons, regions: parts.map(({ region: { x0, y0, x1, y1 } }) => [x0, y0, x1, y1]) };
     } finally {
       if (isStill) this.#scratch.trim(); // the next frame of a stream needs as much again
     }
