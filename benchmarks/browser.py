@@ -1,8 +1,8 @@
 """The browser's package in a headless Chromium: ``python -m benchmarks.browser``.
 
 It times the fast segmenter beside MediaPipe Selfie's model, in turn in one worker, both in LiteRT.js. It
-times whole frames of a 1280 x 720 stream, and prints what a page loads. It needs Chromium, and ``npm ci``
-in ``web/``.
+times whole frames of a 1280 x 720 stream, and prints what a page loads. It needs Chromium, npm, and ``npm ci``
+in ``web/``. Times are medians: take them on a quiet machine.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import base64
 import gzip
+import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +42,24 @@ STREAM = """async ([frames, width, height, count, options]) => {
 
 
 def loaded_bytes() -> dict[str, int]:
-    """Gzipped bytes of what a page loads, by what it is; one build of the runtime."""
+    """Gzipped bytes of what a page loads, by what it is."""
 
     def gzipped(*files: Path) -> int:
         return sum(len(gzip.compress(file.read_bytes(), 9)) for file in files)
 
-    wasm = WEB / "wasm"
-    runtime = [
-        wasm / f"litert_wasm_threaded_internal.{ending}" for ending in ("js", "wasm")
-    ]  # the largest build
     return {
-        "LiteRT.js": gzipped(*runtime, wasm / "litert_core.js", wasm / "litert_wasm_utils.js"),
+        "LiteRT.js": gzipped(*(WEB / "wasm").glob("litert*")),
         "fast weights": gzipped(*(WEB / "weights" / "fast").iterdir()),
         "modules": gzipped(*(WEB / "src").glob("*.js"), WEB / "index.js", WEB / "original.js"),
     }
+
+
+def package_bytes() -> int:
+    """Bytes of the package as npm packs it, which is gzipped."""
+    packed = subprocess.run(
+        ["npm", "pack", "--dry-run", "--json", "--ignore-scripts"], cwd=WEB, capture_output=True, check=True
+    )
+    return int(json.loads(packed.stdout)[0]["size"])
 
 
 def film(width: int, height: int) -> list[NDArray[np.uint8]]:
@@ -70,8 +76,11 @@ def film(width: int, height: int) -> list[NDArray[np.uint8]]:
     return frames
 
 
+QUANTILES = (0.5, 0.05, 0.95)
+
+
 def quantiles(times: list[float]) -> str:
-    return " | ".join(f"{np.quantile(times, q):.1f}" for q in (0.05, 0.5, 0.95))
+    return " | ".join(f"{np.quantile(times, q):.1f}" for q in QUANTILES)
 
 
 def main() -> None:
@@ -87,13 +96,13 @@ def main() -> None:
         page: Any = browser.new_page()
         page.goto(f"{host}/blank")
         print(f"Chromium {browser.version}, headless.\n")
-        print("| | threads | 5 % | median | 95 % |\n|---|---|---|---|---|")
+        print("| | threads | median | 5 % | 95 % |\n|---|---|---|---|---|")
         for threads in (1, 2):
             ours, detector, peer = page.evaluate(MODELS, [[SEGMENTER, DETECTOR, PEER], args.runs, threads])
             print(f"| fast segmenter, ms | {threads} | {quantiles(ours)} |")
             print(f"| fast detector, ms | {threads} | {quantiles(detector)} |")
             print(f"| MediaPipe Selfie, ms | {threads} | {quantiles(peer)} |")
-            ratio = [np.quantile(ours, q) / np.quantile(peer, q) for q in (0.05, 0.5, 0.95)]
+            ratio = [np.quantile(ours, q) / np.quantile(peer, q) for q in QUANTILES]
             print(f"| segmenter to Selfie | {threads} | {' | '.join(f'{r:.2f}' for r in ratio)} |")
         for threads in (1, 2):
             given = [frames, 1280, 720, args.runs, {"threads": threads}]
@@ -104,8 +113,8 @@ def main() -> None:
             print(f"| 720p frame, in the worker, ms | {threads} | {quantiles(result['stages'][20:])} |")
         browser.close()
     sizes = loaded_bytes()
-    print("\n| loaded by a page, gzipped | MB |\n|---|---|")
-    for name, size in {**sizes, "all": sum(sizes.values())}.items():
+    print("\n| gzipped, loaded by a page | MB |\n|---|---|")
+    for name, size in {**sizes, "all": sum(sizes.values()), "the npm package": package_bytes()}.items():
         print(f"| {name} | {size / 1e6:.2f} |")
 
 

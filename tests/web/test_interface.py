@@ -61,7 +61,7 @@ GOOD = "{ data: new Uint8Array(4 * 8 * 6), width: 8, height: 6 }"
         ("{ data: new Uint8Array(192), width: 8, height: 6, stride: 31 }", "stride is 31 bytes"),
         ("{ data: new Uint8Array(192), width: 8, height: 6, imageType: 7 }", "imageType must be one of"),
         ("{ data: new Uint8Array(192), width: 8, height: 6, imageType: 'RGB' }", "imageType must be one of"),
-        ("{ data: new Uint8Array(71), width: 8, height: 6, imageType: 2 }", "takes 72"),
+        ("{ data: new Uint8Array(70), width: 8, height: 6, imageType: 2 }", "takes 72"),
         (
             "{ data: new Uint8Array(200), width: 7, height: 5, stride: 7, imageType: 5 }",
             "a chroma row of 4 pairs",

@@ -161,6 +161,6 @@ def test_the_missing_byte_is_the_pixels_beside_it(page: Any) -> None:
     for data, width, height, step in cases:
         buffer = ImageBuffer(width=width, height=height, step=step, channels=1, data=bytes(data))
         pairs = open_frame(buffer, ImageType.NV12, 100).planes[1]
-        expected.append(data + [int(pairs[-1, -1, -1])])
+        expected.append([*data, int(pairs[-1, -1, -1])])
     assert page.evaluate(script, cases) == expected
     assert [frame[-1] for frame in expected] == [6, 6, 128]

@@ -12,7 +12,7 @@ from conftest import HELPERS, decoded, encoded
 from frames import make_frame
 from numpy.typing import NDArray
 from pictures import pictures, stream
-from web_server import CSP, serving
+from web_server import CSP, ISOLATED, WEB, serving
 
 from training.web import pair
 from upperbodyseg import FrameInput, ImageBuffer, ImageType, SegmenterOptions, UpperBodySegmenter
@@ -150,6 +150,31 @@ def test_threads_are_used_where_the_page_is_isolated(
         got = in_browser(where, frame, ImageType.RGB_888, {"threads": 2}, isStill=True)
         assert got["threads"] == threads
         assert_alike(got["mask"], expected.mask)
+
+
+WITHOUT_RELAXED_SIMD = b"WebAssembly.validate = () => false;\n"
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_browsers_without_relaxed_simd_give_the_same_masks(
+    browser: Any, python: UpperBodySegmenter, astronaut: U8, isolated: bool
+) -> None:
+    worker = WITHOUT_RELAXED_SIMD + (WEB / "src" / "worker.js").read_bytes()
+    headers = {"Content-Security-Policy": CSP, **(ISOLATED if isolated else {})}
+    with serving(headers, {"/src/worker.js": worker}) as host, browser.new_context() as context:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url.rpartition(".")[-1]))
+        page.goto(f"{host}/blank")
+        page.evaluate(HELPERS)
+        for bgr in list(pictures(astronaut).values())[::4]:
+            frame = make_frame(bgr, ImageType.BGR_888)
+            got = in_browser(page, frame, ImageType.BGR_888, isStill=True)
+            expected = python.process(FrameInput(frame, 0, ImageType.BGR_888, is_still=True))
+            assert got["threads"] == (2 if isolated else 1)
+            assert_alike(got["mask"], expected.mask)
+            assert_same_persons(got["persons"], expected.persons)
+        assert "strict" in asked
 
 
 PICTURE = """async ([data, width, height, kind]) => {

@@ -64,7 +64,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             super().do_GET()
             return
         self.send_response(200)
-        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Type", "text/html" if self.path == "/blank" else self.guess_type(self.path))
         self.end_headers()
         self.wfile.write(content)
 

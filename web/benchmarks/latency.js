@@ -8,7 +8,7 @@ export function runModels(urls, runs, threads) {
   const wasmPath = new URL("../wasm/", import.meta.url).href;
   const absolute = urls.map((url) => new URL(url, import.meta.url).href);
   return new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }) => resolve(data);
+    worker.onmessage = ({ data: { times, error } }) => (error ? reject(new Error(error)) : resolve(times));
     worker.onerror = (event) => reject(new Error(event.message));
     worker.postMessage({ wasmPath, urls: absolute, runs, threads });
   }).finally(() => worker.terminate());

@@ -1,13 +1,13 @@
 // Runs models in turn in LiteRT.js, a picture at a time, and answers how long each run took.
-self.onmessage = async ({ data: { wasmPath, urls, runs, threads } }) => {
-  console.log = console.info = console.warn = console.debug;
-  self.Module = {
-    locateFile: (file) => wasmPath + file,
-    mainScriptUrlOrBlob: `${wasmPath}litert_wasm_threaded_internal.js`,
-    printErr: console.debug,
-  };
-  const { Tensor, loadAndCompile, loadLiteRt } = await import(`${wasmPath}litert_core.js`);
-  await loadLiteRt(wasmPath, { threads: threads > 1 });
+self.onmessage = ({ data }) =>
+  timesOf(data).then(
+    (times) => self.postMessage({ times }),
+    (error) => self.postMessage({ error: error.message }),
+  );
+
+async function timesOf({ wasmPath, urls, runs, threads }) {
+  const { loadRuntime } = await import("../src/runtime.js");
+  const { Tensor, loadAndCompile } = await loadRuntime(wasmPath, threads);
   const models = [];
   for (const url of urls) {
     const compiled = await loadAndCompile(url, { accelerator: "wasm", cpuOptions: { numThreads: threads } });
@@ -24,5 +24,5 @@ self.onmessage = async ({ data: { wasmPath, urls, runs, threads } }) => {
       times.push(performance.now() - started);
       for (const owned of [tensor, ...outputs]) owned.delete();
     }
-  self.postMessage(models.map(({ times }) => times));
-};
+  return models.map(({ times }) => times);
+}

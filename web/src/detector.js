@@ -12,8 +12,8 @@ const { MIN_CELL_SCORE } = constants.detections;
 export class PersonDetector {
   #model;
 
-  static async load(folder, threads) {
-    return new PersonDetector(await Model.load(folder, constants.spec.DETECTOR, [2, 4], threads));
+  static async load(runtime, folder, threads) {
+    return new PersonDetector(await Model.load(runtime, folder, constants.spec.DETECTOR, [2, 4], threads));
   }
 
   constructor(model) {

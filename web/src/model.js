@@ -5,42 +5,6 @@ import { InferenceError, ModelFormatError, ModelNotFoundError } from "./errors.j
 /** Which file of a description LiteRT.js runs. */
 const RUNTIME = "litert.js";
 
-let runtime = null;
-
-/**
- * Load LiteRT.js and its WebAssembly; a second call does nothing.
- * @param {string} wasmPath URL of the folder, with a slash at its end
- * @param {boolean} threaded use the build with threads
- */
-export async function loadRuntime(wasmPath, threaded) {
-  if (runtime !== null) return;
-  hush();
-  // Emscripten looks for the .wasm file, and its threads for the script, beside the page unless told otherwise.
-  self.Module = {
-    locateFile: (file) => wasmPath + file,
-    mainScriptUrlOrBlob: `${wasmPath}litert_wasm_threaded_internal.js`,
-    print: (line) => console.debug(line),
-    printErr: (line) => (line.startsWith("ERROR") ? console.error(line) : console.debug(line)),
-  };
-  try {
-    const core = await import(`${wasmPath}litert_core.js`);
-    await core.loadLiteRt(wasmPath, { threads: threaded });
-    runtime = core;
-  } catch (error) {
-    throw new ModelNotFoundError(
-      `can't load LiteRT.js from ${wasmPath} (${error.message}): check wasmPath, and that the page's ` +
-        "Content-Security-Policy allows script-src 'self' 'wasm-unsafe-eval'",
-      { cause: error },
-    );
-  }
-}
-
-/** Keep LiteRT.js from asking for a graphics card that it isn't to use, and from telling the page about it. */
-function hush() {
-  Object.defineProperty(navigator, "gpu", { value: undefined });
-  for (const level of ["log", "info", "warn"]) console[level] = console.debug;
-}
-
 async function fetched(url) {
   let response;
   try {
@@ -61,16 +25,18 @@ async function sha256(content) {
 }
 
 export class Model {
+  #runtime;
   #compiled;
   #input;
 
   /**
    * Fetch a model's description and file, check them, and compile the model.
+   * @param runtime LiteRT.js
    * @param {string} folder URL of the pair's folder, with a slash at its end
    * @param {string} name of the model
    * @param {number[]} outputs last dimensions of its outputs
    */
-  static async load(folder, name, outputs, threads) {
+  static async load(runtime, folder, name, outputs, threads) {
     let spec;
     const url = `${folder}${name}.json`;
     try {
@@ -98,10 +64,11 @@ export class Model {
     } catch (error) {
       throw new ModelFormatError(`LiteRT.js can't load ${folder}${file.file}: ${error.message}`, { cause: error });
     }
-    return new Model(spec, compiled, outputs);
+    return new Model(runtime, spec, compiled, outputs);
   }
 
-  constructor(spec, compiled, outputs) {
+  constructor(runtime, spec, compiled, outputs) {
+    this.#runtime = runtime;
     this.spec = spec;
     this.size = spec.input_shape[1];
     this.#compiled = compiled;
@@ -126,7 +93,7 @@ export class Model {
   async run() {
     const owned = [];
     try {
-      const tensor = new runtime.Tensor(this.#input, this.spec.input_shape);
+      const tensor = new this.#runtime.Tensor(this.#input, this.spec.input_shape);
       owned.push(tensor);
       const outputs = await this.#compiled.run([tensor]);
       owned.push(...outputs);

@@ -11,8 +11,8 @@ import { distinctPersons } from "./detections.js";
 import { openFrame } from "./frame.js";
 import { sameRegion } from "./geometry.js";
 import { composeMask } from "./mask.js";
-import { loadRuntime } from "./model.js";
 import { groupPersons, grown } from "./regions.js";
+import { loadRuntime } from "./runtime.js";
 import { Scratch } from "./scratch.js";
 import { PersonSegmenter } from "./segmenter.js";
 import { Stream } from "./stream.js";
@@ -28,9 +28,10 @@ export class Pipeline {
 
   /** @param options `wasmPath`, `folder`, `threads`, and the settings of a segmenter, all checked */
   static async load(options) {
-    await loadRuntime(options.wasmPath, options.threads > 1);
-    const detector = await PersonDetector.load(options.folder, options.threads);
-    return new Pipeline(options, detector, await PersonSegmenter.load(options.folder, options.threads));
+    const { wasmPath, folder, threads } = options;
+    const runtime = await loadRuntime(wasmPath, threads);
+    const detector = await PersonDetector.load(runtime, folder, threads);
+    return new Pipeline(options, detector, await PersonSegmenter.load(runtime, folder, threads));
   }
 
   constructor(options, detector, segmenter) {

@@ -10,8 +10,8 @@ export class PersonSegmenter {
   #model;
   #scratch = new Scratch();
 
-  static async load(folder, threads) {
-    return new PersonSegmenter(await Model.load(folder, constants.spec.SEGMENTER, [4], threads));
+  static async load(runtime, folder, threads) {
+    return new PersonSegmenter(await Model.load(runtime, folder, constants.spec.SEGMENTER, [4], threads));
   }
 
   constructor(model) {
