@@ -34,6 +34,10 @@ export function gaussianBlur(mask, out, sigmaX, radiusX, sigmaY = sigmaX, radius
   const { width, height } = mask;
   const across = gaussianWeights(sigmaX, radiusX);
   const down = gaussianWeights(sigmaY, radiusY);
+  if (radiusX === 1 && radiusY === 1) {
+    blurByThree(mask, out, across, down);
+    return;
+  }
   const taps = down.length;
   // The last rows, blurred across, in a ring.
   const ring = Array.from({ length: taps }, (_, i) => scratch.take(`ring ${i}`, width, Uint16Array));
@@ -44,11 +48,6 @@ export function gaussianBlur(mask, out, sigmaX, radiusX, sigmaY = sigmaX, radius
     line.set(mask.data.subarray(start, start + width), radiusX);
     line.fill(line[radiusX], 0, radiusX);
     line.fill(line[radiusX + width - 1], radiusX + width);
-    if (radiusX === 1) {
-      const [a, b] = across;
-      for (let x = 0; x < width; x++) target[x] = Math.imul(a, line[x] + line[x + 2]) + Math.imul(b, line[x + 1]);
-      return;
-    }
     for (let x = 0; x < width; x++) {
       let sum = 0;
       for (let i = 0; i < across.length; i++) sum += across[i] * line[x + i];
@@ -62,13 +61,6 @@ export function gaussianBlur(mask, out, sigmaX, radiusX, sigmaY = sigmaX, radius
     const rowAt = (i) => ring[Math.min(Math.max(y + i - radiusY, 0), height - 1) % taps];
     const start = out.offset + y * out.stride;
     const target = out.data.subarray(start, start + width);
-    if (radiusY === 1) {
-      const [above, here, below] = [rowAt(0), rowAt(1), rowAt(2)];
-      const [a, b] = down;
-      for (let x = 0; x < width; x++)
-        target[x] = (Math.imul(a, above[x] + below[x]) + Math.imul(b, here[x]) + 32768) >> 16;
-      continue;
-    }
     sums.fill(32768);
     for (let i = 0; i < taps; i++) {
       const row = rowAt(i);
@@ -76,6 +68,58 @@ export function gaussianBlur(mask, out, sigmaX, radiusX, sigmaY = sigmaX, radius
       for (let x = 0; x < width; x++) sums[x] += Math.imul(weight, row[x]);
     }
     for (let x = 0; x < width; x++) target[x] = sums[x] >> 16;
+  }
+}
+
+const MIXED = -1;
+const WORD = 4; // bytes
+
+/** The same, with one pixel to either side. A mask is 0 or 255 but for its edges, and blurring leaves that as it is. */
+function blurByThree(mask, out, [side, middle], [beside, here]) {
+  const { data, width, height } = mask;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const words = Math.floor(width / WORD);
+  // Of each word of a row, with one before and one behind: what it and those above and below hold alone.
+  const levels = scratch.take("levels", words + 2, Int16Array);
+  for (let y = 0; y < height; y++) {
+    const row = mask.offset + y * mask.stride;
+    const above = y > 0 ? row - mask.stride : row;
+    const below = y < height - 1 ? row + mask.stride : row;
+    for (let i = 0, at = 0; i < words; i++, at += WORD) {
+      const word = view.getInt32(row + at, true);
+      const flat = (word === 0 || word === -1) && word === view.getInt32(above + at, true);
+      levels[i + 1] = flat && word === view.getInt32(below + at, true) ? word & 255 : MIXED;
+    }
+    levels[0] = levels[1];
+    levels[words + 1] = MIXED;
+    const target = out.offset + y * out.stride;
+    const column = (x) => {
+      const at = Math.min(Math.max(x, 0), width - 1);
+      return Math.imul(beside, data[above + at] + data[below + at]) + Math.imul(here, data[row + at]);
+    };
+    const blur = (from, to) => {
+      let left = column(from - 1);
+      let centre = column(from);
+      for (let x = from; x < to; x++) {
+        const right = column(x + 1);
+        out.data[target + x] = (Math.imul(side, left + right) + Math.imul(middle, centre) + 32768) >> 16;
+        left = centre;
+        centre = right;
+      }
+    };
+    const isFlat = (i) => levels[i] !== MIXED && levels[i - 1] === levels[i] && levels[i + 1] === levels[i];
+    for (let i = 1; i <= words; ) {
+      const start = i;
+      const from = (start - 1) * WORD;
+      if (isFlat(start)) {
+        while (i <= words && isFlat(i)) i++;
+        out.data.fill(levels[start], target + from, target + (i - 1) * WORD);
+      } else {
+        while (i <= words && !isFlat(i)) i++;
+        blur(from, (i - 1) * WORD);
+      }
+    }
+    blur(words * WORD, width);
   }
 }
 

@@ -68,25 +68,28 @@ function blockMeans(source, width, height, out, order) {
   const across = source.width / width;
   const down = source.height / height;
   const channels = order.length;
-  const size = across * down;
+  const shift = Math.log2(across * down); // sizes are powers of 2
   // Halves go to the even number, as OpenCV has it, but for single and for three planes of 2 x 2.
   const halvesUp = across === 2 && down === 2 && channels !== 2;
+  const half = (1 << shift) >> 1;
   for (let c = 0; c < channels; c++) {
     for (let y = 0; y < height; y++) {
       let at = offset + y * down * stride + order[c];
       let to = y * width * channels + c;
-      for (let x = 0; x < width; x++, at += across * step, to += channels) {
-        if (halvesUp) {
+      if (halvesUp) {
+        for (let x = 0; x < width; x++, at += 2 * step, to += channels) {
           const below = at + stride;
           out[to] = (data[at] + data[at + step] + data[below] + data[below + step] + 2) >> 2;
-          continue;
         }
-        let sum = 0;
+        continue;
+      }
+      for (let x = 0; x < width; x++, at += across * step, to += channels) {
+        let sum = half;
         for (let j = 0, row = at; j < down; j++, row += stride)
           for (let i = 0, pixel = row; i < across; i++, pixel += step) sum += data[pixel];
-        const floor = Math.floor(sum / size); // sizes are powers of 2
-        const twice = 2 * (sum - floor * size);
-        out[to] = floor + (twice > size || (twice === size && floor & 1) ? 1 : 0);
+        const up = sum >> shift;
+        // The sum of an exact half now divides without a rest.
+        out[to] = half && up << shift === sum ? up & ~1 : up;
       }
     }
   }
@@ -128,14 +131,26 @@ function linear(source, width, height, out, order) {
     taps[i++] = weight(columnRests[x]);
   }
   const count = width * order.length;
+  if (order.length === 3 && source.height >= 2 * height) {
+    // No two rows of the result share a row of the source.
+    for (let y = 0; y < height; y++) {
+      const first = Math.max(rows[y], 0);
+      const second = Math.min(rows[y] + 1, source.height - 1);
+      resizeColours(source, first, second, taps, weight(1 - rowRests[y]), weight(rowRests[y]), order, out, y * count);
+    }
+    return;
+  }
   // Two source rows, resized across. Enlarging uses them for several rows.
   let upper = scratch.take("upper", count, Int32Array);
   let lower = scratch.take("lower", count, Int32Array);
   let upperRow = -1;
   let lowerRow = -1;
+  const runs = height >= 2 * source.height ? scratch.take("runs", 3 * count, Int32Array) : null;
+  let runsEnd = 0;
   for (let y = 0; y < height; y++) {
     const first = Math.max(rows[y], 0);
     const second = Math.min(rows[y] + 1, source.height - 1);
+    const others = upperRow !== first || lowerRow !== second;
     if (upperRow !== first) {
       if (lowerRow === first) {
         [upper, lower] = [lower, upper];
@@ -149,8 +164,56 @@ function linear(source, width, height, out, order) {
       resizeRow(source, second, taps, order, lower);
       lowerRow = second;
     }
-    mixRows(upper, lower, weight(1 - rowRests[y]), weight(rowRests[y]), out, y * count);
+    if (runs === null) {
+      mixRows(upper, lower, weight(1 - rowRests[y]), weight(rowRests[y]), out, y * count, 0, count);
+      continue;
+    }
+    if (others) runsEnd = findRuns(upper, lower, runs);
+    for (let i = 0; i < runsEnd; i += 3) {
+      const [from, to, level] = [runs[i], runs[i + 1], runs[i + 2]];
+      if (level === MIXED) mixRows(upper, lower, weight(1 - rowRests[y]), weight(rowRests[y]), out, y * count, from, to);
+      else out.fill(level, y * count + from, y * count + to);
+    }
   }
+}
+
+const MIXED = -1;
+const FULL = (255 * 2048) >> 4; // what 255 is in a row resized across
+const SHORT_RUN = 8; // shorter ones are not worth a call
+
+/**
+ * Where two rows are all 0 or all 255, as masks are but for their edges.
+ * @param {Int32Array} runs gets `start, end, level` of each run
+ * @returns how many numbers those are
+ */
+function findRuns(upper, lower, runs) {
+  const count = upper.length;
+  let end = 0;
+  let mixedFrom = 0;
+  for (let at = 0; at < count; ) {
+    const value = upper[at];
+    const start = at;
+    if (value === 0 || value === FULL) while (at < count && upper[at] === value && lower[at] === value) at++;
+    if (at - start < SHORT_RUN) {
+      if (at === start) at++;
+      continue;
+    }
+    if (mixedFrom < start) {
+      runs[end++] = mixedFrom;
+      runs[end++] = start;
+      runs[end++] = MIXED;
+    }
+    runs[end++] = start;
+    runs[end++] = at;
+    runs[end++] = value === 0 ? 0 : 255;
+    mixedFrom = at;
+  }
+  if (mixedFrom < count) {
+    runs[end++] = mixedFrom;
+    runs[end++] = count;
+    runs[end++] = MIXED;
+  }
+  return end;
 }
 
 function resizeRow(source, row, taps, order, target) {
@@ -165,10 +228,30 @@ function resizeRow(source, row, taps, order, target) {
   }
 }
 
-function mixRows(upper, lower, w0, w1, out, start) {
-  const count = upper.length;
-  for (let i = 0, to = start; i < count; i++, to++)
-    out[to] = ((Math.imul(w0, upper[i]) >> 16) + (Math.imul(w1, lower[i]) >> 16) + 2) >> 2;
+/** A row of three channels from two of the source's: most of the work where a frame is made small. */
+function resizeColours({ data, offset, stride }, first, second, taps, v0, v1, [a, b, c], out, to) {
+  const upper = offset + first * stride;
+  const down = (second - first) * stride;
+  for (let i = 0; i < taps.length; i += 4, to += 3) {
+    const left = upper + taps[i];
+    const right = upper + taps[i + 1];
+    const w0 = taps[i + 2];
+    const w1 = taps[i + 3];
+    const mixed = (l, r) => {
+      const above = (Math.imul(data[l], w0) + Math.imul(data[r], w1)) >> 4;
+      const below = (Math.imul(data[l + down], w0) + Math.imul(data[r + down], w1)) >> 4;
+      return ((Math.imul(v0, above) >> 16) + (Math.imul(v1, below) >> 16) + 2) >> 2;
+    };
+    out[to] = mixed(left + a, right + a);
+    out[to + 1] = mixed(left + b, right + b);
+    out[to + 2] = mixed(left + c, right + c);
+  }
+}
+
+/** Columns `from` to `to` of a row between two others. */
+function mixRows(upper, lower, w0, w1, out, start, from, to) {
+  for (let i = from; i < to; i++)
+    out[start + i] = ((Math.imul(w0, upper[i]) >> 16) + (Math.imul(w1, lower[i]) >> 16) + 2) >> 2;
 }
 
 /**
