@@ -42,7 +42,10 @@ export interface SegmenterOptions {
   wasmPath?: string | URL;
   /** Folder of the pairs' folders; default: the package's own `weights/`. */
   weightsPath?: string | URL;
-  /** Threads of one inference, 1-256; default 2. Pages that aren't cross-origin isolated have one. */
+  /**
+   * Threads of one inference, 1-256; default 2. Pages that aren't cross-origin isolated have one, and so have browsers
+   * without relaxed SIMD.
+   */
   threads?: number;
   /** Score, 0-1, that the best detection in a frame reaches; null (default) is the measured value. */
   scoreThreshold?: number | null;
@@ -118,7 +121,7 @@ export declare class UpperBodySegmenter {
    * @throws InputError for options that can't be used, ModelError where files are missing or damaged
    */
   static create(options?: SegmenterOptions): Promise<UpperBodySegmenter>;
-  /** Threads of one inference. */
+  /** Threads of one inference that are used. */
   readonly threads: number;
   /** Whether a frame is being processed or waits to be. */
   readonly isProcessing: boolean;

@@ -94,12 +94,14 @@ export class UpperBodySegmenter {
   #spare = [];
   #closed = null;
   #processing = 0;
+  #threads = 1;
 
   /** Load the models; see index.d.ts for the options. */
   static async create(options = {}) {
     const segmenter = new UpperBodySegmenter(checkOptions(options));
     try {
-      await segmenter.#ask("load", { options: segmenter.#options });
+      const { threads } = await segmenter.#ask("load", { options: segmenter.#options });
+      segmenter.#threads = threads;
     } catch (error) {
       segmenter.#worker.terminate();
       throw error;
@@ -119,9 +121,9 @@ export class UpperBodySegmenter {
     };
   }
 
-  /** Threads of one inference: 1 unless the page is cross-origin isolated. */
+  /** Threads of one inference: 1 unless the page is cross-origin isolated, and the browser has relaxed SIMD. */
   get threads() {
-    return this.#options.threads;
+    return this.#threads;
   }
 
   /** Whether a frame is being processed or waits to be. */

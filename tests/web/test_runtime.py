@@ -14,9 +14,10 @@ BUILD = WEB / "wasm" / "litert_wasm_threaded_internal.wasm"
 
 def test_the_strict_build_has_no_relaxed_simd(page: Any) -> None:
     script = """async () => {
+        const BUILD = "litert_wasm_threaded_internal";
         const { edited, withoutSharing } = await import("/src/runtime.js");
         const get = async (ending) =>
-            new Uint8Array(await (await fetch(`/wasm/litert_wasm_threaded_internal.${ending}`)).arrayBuffer());
+            new Uint8Array(await (await fetch(`/wasm/${BUILD}.${ending}`)).arrayBuffer());
         const build = await get("wasm");
         const strict = edited(build, await get("strict"));
         const sound = [WebAssembly.validate(build), WebAssembly.validate(strict)];

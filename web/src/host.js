@@ -4,6 +4,7 @@ import { packError } from "./errors.js";
 import { checkDescription } from "./frame.js";
 import { fromBitmap, fromVideoFrame } from "./pictures.js";
 import { Pipeline } from "./pipeline.js";
+import { usable } from "./runtime.js";
 import { Scratch } from "./scratch.js";
 
 let pipeline = null;
@@ -13,8 +14,9 @@ const scratch = new Scratch();
 const actions = {
   async load({ options }) {
     maxPixels = options.maxPixels;
-    pipeline = await Pipeline.load(options);
-    return [{}];
+    const threads = usable(options.threads);
+    pipeline = await Pipeline.load({ ...options, threads });
+    return [{ threads }];
   },
 
   async process({ bytes, picture, isStill, blurSigma }) {

@@ -24,10 +24,15 @@ const RELAXED_SIMD = WebAssembly.validate(
 
 let runtime = null;
 
+/** Of as many threads those that can be used: LiteRT.js has them with relaxed SIMD alone. */
+export function usable(threads) {
+  return RELAXED_SIMD ? threads : 1;
+}
+
 /**
  * Load LiteRT.js and its WebAssembly; a second call does nothing.
  * @param {string} wasmPath URL of the folder, with a slash at its end
- * @param {number} threads 1 needs no shared memory
+ * @param {number} threads that are usable; 1 needs no shared memory
  * @returns LiteRT.js
  */
 export async function loadRuntime(wasmPath, threads) {
@@ -43,7 +48,7 @@ export async function loadRuntime(wasmPath, threads) {
     printErr: (line) => (line.startsWith("ERROR") ? console.error(line) : console.debug(line)),
   };
   try {
-    if (threads === 1 || !RELAXED_SIMD) Object.assign(self.Module, await changed(wasmPath + BUILD, threads));
+    if (threads === 1) Object.assign(self.Module, await changed(wasmPath + BUILD));
     const core = await import(`${wasmPath}litert_core.js`);
     await core.loadLiteRt(`${wasmPath}${BUILD}.js`);
     runtime = core;
@@ -60,29 +65,29 @@ export async function loadRuntime(wasmPath, threads) {
 /** Keep LiteRT.js from asking for a graphics card that it isn't to use, and from telling the page about it. */
 function hush() {
   Object.defineProperty(navigator, "gpu", { value: undefined });
+  self.GPUBuffer ??= class GPUBuffer {}; // LiteRT.js names it, and not all browsers have it
   for (const level of ["log", "info", "warn"]) console[level] = console.debug;
 }
 
 /**
- * What makes Emscripten run a changed build: with one thread in memory that is not shared, and without relaxed SIMD
- * where the browser has none.
+ * What makes Emscripten run a changed build: in memory that is not shared, and without relaxed SIMD where the browser
+ * has none.
  *
  * Browsers share memory in cross-origin isolated pages alone. Atomic operations on other memory are allowed, and
  * with one thread nobody waits.
  */
-async function changed(url, threads) {
+async function changed(url) {
   let binary = await fetched(`${url}.wasm`);
   if (!RELAXED_SIMD) binary = edited(binary, await fetched(`${url}.strict`));
-  const own = {};
-  if (threads === 1) {
-    withoutSharing(binary);
-    own.wasmMemory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES });
-    Atomics.waitAsync = undefined; // it takes shared memory alone; Emscripten does without
-  }
+  withoutSharing(binary);
   const module = await WebAssembly.compile(binary);
-  own.instantiateWasm = async (imports, receive) =>
-    receive(await WebAssembly.instantiate(module, imports), module);
-  return own;
+  Atomics.waitAsync = undefined; // it takes shared memory alone; Emscripten does without
+  return {
+    wasmMemory: new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES }),
+    async instantiateWasm(imports, receive) {
+      receive(await WebAssembly.instantiate(module, imports), module);
+    },
+  };
 }
 
 async function fetched(url) {
