@@ -2,7 +2,7 @@
 
 It times the fast segmenter beside MediaPipe Selfie's model, in turn in one worker, both in LiteRT.js. It
 times whole frames of a 1280 x 720 stream, and prints what a page loads. It needs Chromium, and ``npm ci``
-in ``web/``. Times are medians: take them on a quiet machine.
+and ``npm run runtime`` in ``web/``. Times are medians: take them on a quiet machine.
 """
 
 from __future__ import annotations

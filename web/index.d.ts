@@ -38,9 +38,11 @@ export declare class EngineStateError extends UpperBodySegError {}
 export interface SegmenterOptions {
   /** Default "fast". The accurate pair's files don't come with the package: see its README. */
   model?: "fast" | "accurate";
-  /** Folder of the WebAssembly; default: the package's own `wasm/`. */
+  /** URL of the package's folder; default: where `index.js` lies. A bundler moves that, so it needs this one. */
+  packagePath?: string | URL;
+  /** URL of the WebAssembly's folder; default: the package's own `wasm/`. */
   wasmPath?: string | URL;
-  /** Folder of the pairs' folders; default: the package's own `weights/`. */
+  /** URL of the pairs' folders' folder; default: the package's own `weights/`. */
   weightsPath?: string | URL;
   /**
    * Threads of one inference, 1-256; default 2. Pages that aren't cross-origin isolated have one, and so have browsers

@@ -2,6 +2,7 @@
 
 import constants from "./src/constants.js";
 import { EngineStateError, InputError, ModelNotFoundError, unpackError } from "./src/errors.js";
+import { folderUrl } from "./src/folder_url.js";
 import { checkDescription, checkSize, copyFrame } from "./src/frame.js";
 import { checkBlurSigma } from "./src/mask.js";
 
@@ -12,6 +13,9 @@ const { DEFAULT_BLUR_SIGMA } = constants.engine;
 const { MAX_THREADS, MAX_PIXELS } = constants.options;
 const { MAX_SIDE } = constants.pixel_format;
 const { MODELS } = constants.spec;
+
+// A name of its own, since bundlers take `new URL("src/worker.js", import.meta.url)` for a part of their bundle.
+const HERE = import.meta.url;
 
 /** The threads used where the page is cross-origin isolated and asks for no other number. */
 const THREADS = 2;
@@ -25,8 +29,9 @@ function checkOptions(options) {
     throw new InputError(`options must be an object, got ${String(options)}`);
   const {
     model = "fast",
-    wasmPath = new URL("./wasm/", import.meta.url),
-    weightsPath = new URL("./weights/", import.meta.url),
+    packagePath = new URL(".", HERE),
+    wasmPath = null,
+    weightsPath = null,
     threads = THREADS,
     scoreThreshold = null,
     refine = null,
@@ -49,10 +54,12 @@ function checkOptions(options) {
     if (typeof value !== "boolean") throw new InputError(`${name} must be true or false, got ${String(value)}`);
   if (!isWhole(maxPixels, 1, MAX_SIDE ** 2))
     throw new InputError(`maxPixels must be a whole number from 1 to ${MAX_SIDE ** 2}, got ${String(maxPixels)}`);
+  const packageUrl = folderUrl("packagePath", packagePath);
   return {
     model,
-    wasmPath: folderUrl("wasmPath", wasmPath),
-    folder: `${folderUrl("weightsPath", weightsPath)}${model}/`,
+    packageUrl,
+    wasmPath: folderUrl("wasmPath", wasmPath ?? `${packageUrl}wasm/`),
+    folder: `${folderUrl("weightsPath", weightsPath ?? `${packageUrl}weights/`)}${model}/`,
     // Threads share memory, which browsers allow isolated pages alone.
     threads: globalThis.crossOriginIsolated ? threads : 1,
     scoreThreshold,
@@ -61,14 +68,6 @@ function checkOptions(options) {
     temporalSmoothing,
     maxPixels,
   };
-}
-
-function folderUrl(name, path) {
-  try {
-    return new URL(`${String(path).replace(/\/*$/, "")}/`, document.baseURI).href;
-  } catch {
-    throw new InputError(`${name} must be a folder's URL, got ${String(path)}`);
-  }
 }
 
 const isA = (Kind, value) => typeof Kind !== "undefined" && value instanceof Kind;
@@ -112,12 +111,13 @@ export class UpperBodySegmenter {
   /** Not for callers: use `create()`. */
   constructor(options) {
     this.#options = options;
-    this.#worker = new Worker(new URL("./src/worker.js", import.meta.url));
+    const url = `${options.packageUrl}src/worker.js`;
+    this.#worker = new Worker(url);
     this.#worker.onmessage = ({ data }) => this.#answer(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
       const reason = event.message ? ` (${event.message})` : "";
-      this.#fail(new ModelNotFoundError(`the worker failed${reason}: check that src/worker.js is served`));
+      this.#fail(new ModelNotFoundError(`the worker ${url} failed${reason}: check packagePath, and that it is served`));
     };
   }
 

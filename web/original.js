@@ -2,7 +2,10 @@
 
 import { ImageType, InputError, UpperBodySegmenter } from "./index.js";
 import constants from "./src/constants.js";
+import { folderUrl } from "./src/folder_url.js";
 import { Heap } from "./src/heap.js";
+
+const HERE = import.meta.url; // see index.js
 
 /** What a module was made with; its users need not see it. */
 const OPTIONS = new WeakMap();
@@ -15,7 +18,8 @@ const OPTIONS = new WeakMap();
  */
 export async function HumanXNative({ locateFile = (path) => path, ...options } = {}) {
   const heap = new Heap();
-  const folder = (name) => locateFile(new URL(`./${name}/`, import.meta.url).href);
+  const packageUrl = folderUrl("packagePath", options.packagePath ?? new URL(".", HERE));
+  const folder = (name) => locateFile(`${packageUrl}${name}/`);
   const module = {
     ImageType,
     _malloc: (size) => heap.allocate(size),

@@ -46,7 +46,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory, astronaut: U8) -> Iterator
     if chromium is None:
         pytest.skip(f"no Chromium is installed: looked for {', '.join(CHROMIUM)}")
     if not (WEB / "wasm" / "litert_core.js").exists():
-        pytest.skip("LiteRT.js is not there: run npm ci in web/")
+        pytest.skip("LiteRT.js is not there: run npm ci and npm run runtime in web/")
     film = tmp_path_factory.mktemp("webcam") / "astronaut.y4m"
     write_film(film, astronaut)
     with sync_playwright() as started:

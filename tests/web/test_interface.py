@@ -29,6 +29,7 @@ U8 = NDArray[np.uint8]
         ("{ temporalSmoothing: 'yes' }", "temporalSmoothing must be true or false"),
         ("{ maxPixels: -1 }", "maxPixels must be a whole number"),
         ("{ wasmPath: 'http://[' }", "wasmPath must be a folder's URL"),
+        ("{ packagePath: 'http://[' }", "packagePath must be a folder's URL"),
         ("{ colour: 'red' }", "no option colour"),
     ],
 )
@@ -137,6 +138,7 @@ def test_missing_and_damaged_files_are_told(browser: Any) -> None:
         "/text/fast/person_detector.json": b"<html>not found</html>",
     }
     cases = (
+        ("packagePath: '/nowhere'", "ModelNotFoundError", "/nowhere/src/worker.js failed"),
         ("wasmPath: '/nowhere'", "ModelNotFoundError", "check wasmPath"),
         ("weightsPath: '/nowhere'", "ModelNotFoundError", "status 404"),
         ("model: 'accurate', weightsPath: '/none'", "ModelNotFoundError", "person_detector.json"),
@@ -180,6 +182,27 @@ def test_frames_keep_their_order_and_memory_stays_the_callers(page: Any, webcam:
     }"""
     given = [encoded(bytes(frame.data)), frame.width, frame.height]
     assert page.evaluate(script, given) == [[0, 1, 2, 3, 4], True, False, 1, 1, 0]
+
+
+def test_a_bundle_runs_the_package_from_another_folder(browser: Any) -> None:
+    """A bundler moves index.js away from the worker, the WebAssembly and the weights."""
+    bundle = (WEB / "index.js").read_text(encoding="utf-8").replace('from "./src/', 'from "/src/')
+    original = (WEB / "original.js").read_text(encoding="utf-8").replace('from "./src/', 'from "/src/')
+    files = {"/assets/index.js": bundle.encode(), "/assets/original.js": original.encode()}
+    with serving({"Content-Security-Policy": CSP}, files) as host, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{host}/blank")
+        page.evaluate(HELPERS)
+        script = f"""async () => {{
+            const {{ UpperBodySegmenter }} = await import("/assets/index.js");
+            const seg = await UpperBodySegmenter.create({{ packagePath: "/" }});
+            const {{ mask }} = await seg.process({GOOD});
+            await seg.close();
+            const {{ CoreAIUpperBodySegmentation, HumanXNative }} = await import("/assets/original.js");
+            const old = new CoreAIUpperBodySegmentation(await HumanXNative({{ packagePath: "/" }}));
+            return [mask.length, await old.initialize(), (await errorOf(() => UpperBodySegmenter.create()))[0]];
+        }}"""
+        assert page.evaluate(script) == [48, True, "ModelNotFoundError"]
 
 
 def test_closing(page: Any) -> None:

@@ -1,5 +1,6 @@
 /**
- * `npm ci` and `npm pack` run it. Copies LiteRT.js and its WebAssembly from node_modules into wasm/, so that a page needs nothing else.
+ * `npm run runtime` and `npm pack` run it. Copies LiteRT.js and its WebAssembly from node_modules into wasm/, so that a
+ * page needs nothing else.
  *
  * One build serves all pages: the threads' one. src/runtime.js says how.
  */
