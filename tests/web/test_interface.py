@@ -200,7 +200,8 @@ def test_a_bundle_runs_the_package_from_another_folder(browser: Any) -> None:
             await seg.close();
             const {{ CoreAIUpperBodySegmentation, HumanXNative }} = await import("/assets/original.js");
             const old = new CoreAIUpperBodySegmentation(await HumanXNative({{ packagePath: "/" }}));
-            return [mask.length, await old.initialize(), (await errorOf(() => UpperBodySegmenter.create()))[0]];
+            const [name] = await errorOf(() => UpperBodySegmenter.create());
+            return [mask.length, await old.initialize(), name];
         }}"""
         assert page.evaluate(script) == [48, True, "ModelNotFoundError"]
 
