@@ -81,6 +81,7 @@ function blurByThree(mask, out, [side, middle], [beside, here]) {
   const words = Math.floor(width / WORD);
   // Of each word of a row, with one before and one behind: what it and those above and below hold alone.
   const levels = scratch.take("levels", words + 2, Int16Array);
+  const sums = scratch.take("sums down", width, Int32Array);
   for (let y = 0; y < height; y++) {
     const row = mask.offset + y * mask.stride;
     const above = y > 0 ? row - mask.stride : row;
@@ -93,33 +94,40 @@ function blurByThree(mask, out, [side, middle], [beside, here]) {
     levels[0] = levels[1];
     levels[words + 1] = MIXED;
     const target = out.offset + y * out.stride;
-    const column = (x) => {
-      const at = Math.min(Math.max(x, 0), width - 1);
-      return Math.imul(beside, data[above + at] + data[below + at]) + Math.imul(here, data[row + at]);
-    };
-    const blur = (from, to) => {
-      let left = column(from - 1);
-      let centre = column(from);
-      for (let x = from; x < to; x++) {
-        const right = column(x + 1);
-        out.data[target + x] = (Math.imul(side, left + right) + Math.imul(middle, centre) + 32768) >> 16;
-        left = centre;
-        centre = right;
-      }
-    };
-    const isFlat = (i) => levels[i] !== MIXED && levels[i - 1] === levels[i] && levels[i + 1] === levels[i];
     for (let i = 1; i <= words; ) {
       const start = i;
-      const from = (start - 1) * WORD;
-      if (isFlat(start)) {
-        while (i <= words && isFlat(i)) i++;
-        out.data.fill(levels[start], target + from, target + (i - 1) * WORD);
-      } else {
-        while (i <= words && !isFlat(i)) i++;
-        blur(from, (i - 1) * WORD);
+      const level = levels[i];
+      while (i <= words && level !== MIXED && levels[i - 1] === level && levels[i] === level && levels[i + 1] === level) i++;
+      if (i > start) {
+        out.data.fill(level, target + (start - 1) * WORD, target + (i - 1) * WORD);
+        continue;
       }
+      do i++;
+      while (i <= words && (levels[i] === MIXED || levels[i - 1] !== levels[i] || levels[i + 1] !== levels[i]));
+      const [from, to] = [(start - 1) * WORD, (i - 1) * WORD];
+      sumDown(data, above, row, below, Math.max(from - 1, 0), Math.min(to + 1, width), beside, here, sums);
+      blurAcross(sums, from, to, width, side, middle, out.data, target);
     }
-    blur(words * WORD, width);
+    if (words * WORD < width) {
+      sumDown(data, above, row, below, Math.max(words * WORD - 1, 0), width, beside, here, sums);
+      blurAcross(sums, words * WORD, width, width, side, middle, out.data, target);
+    }
+  }
+}
+
+function sumDown(data, above, row, below, from, to, beside, here, sums) {
+  for (let x = from; x < to; x++)
+    sums[x] = Math.imul(beside, data[above + x] + data[below + x]) + Math.imul(here, data[row + x]);
+}
+
+function blurAcross(sums, from, to, width, side, middle, out, target) {
+  let left = sums[from > 0 ? from - 1 : 0];
+  let centre = sums[from];
+  for (let x = from; x < to; x++) {
+    const right = x + 1 < width ? sums[x + 1] : centre;
+    out[target + x] = (Math.imul(side, left + right) + Math.imul(middle, centre) + 32768) >> 16;
+    left = centre;
+    centre = right;
   }
 }
 

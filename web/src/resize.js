@@ -85,8 +85,12 @@ function blockMeans(source, width, height, out, order) {
       }
       for (let x = 0; x < width; x++, at += across * step, to += channels) {
         let sum = half;
-        for (let j = 0, row = at; j < down; j++, row += stride)
-          for (let i = 0, pixel = row; i < across; i++, pixel += step) sum += data[pixel];
+        for (let j = 0, row = at; j < down; j++, row += stride) {
+          sum += data[row];
+          if (across === 1) continue;
+          sum += data[row + step];
+          if (across === 4) sum += data[row + 2 * step] + data[row + 3 * step];
+        }
         const up = sum >> shift;
         // The sum of an exact half now divides without a rest.
         out[to] = half && up << shift === sum ? up & ~1 : up;
@@ -229,22 +233,28 @@ function resizeRow(source, row, taps, order, target) {
 }
 
 /** A row of three channels from two of the source's: most of the work where a frame is made small. */
-function resizeColours({ data, offset, stride }, first, second, taps, v0, v1, [a, b, c], out, to) {
+function resizeColours({ data, offset, stride }, first, second, taps, v0, v1, order, out, to) {
   const upper = offset + first * stride;
   const down = (second - first) * stride;
+  const a = order[0];
+  const b = order[1];
+  const c = order[2];
   for (let i = 0; i < taps.length; i += 4, to += 3) {
     const left = upper + taps[i];
     const right = upper + taps[i + 1];
     const w0 = taps[i + 2];
     const w1 = taps[i + 3];
-    const mixed = (l, r) => {
-      const above = (Math.imul(data[l], w0) + Math.imul(data[r], w1)) >> 4;
-      const below = (Math.imul(data[l + down], w0) + Math.imul(data[r + down], w1)) >> 4;
-      return ((Math.imul(v0, above) >> 16) + (Math.imul(v1, below) >> 16) + 2) >> 2;
-    };
-    out[to] = mixed(left + a, right + a);
-    out[to + 1] = mixed(left + b, right + b);
-    out[to + 2] = mixed(left + c, right + c);
+    const left2 = left + down;
+    const right2 = right + down;
+    const a0 = (Math.imul(data[left + a], w0) + Math.imul(data[right + a], w1)) >> 4;
+    const a1 = (Math.imul(data[left2 + a], w0) + Math.imul(data[right2 + a], w1)) >> 4;
+    const b0 = (Math.imul(data[left + b], w0) + Math.imul(data[right + b], w1)) >> 4;
+    const b1 = (Math.imul(data[left2 + b], w0) + Math.imul(data[right2 + b], w1)) >> 4;
+    const c0 = (Math.imul(data[left + c], w0) + Math.imul(data[right + c], w1)) >> 4;
+    const c1 = (Math.imul(data[left2 + c], w0) + Math.imul(data[right2 + c], w1)) >> 4;
+    out[to] = ((Math.imul(v0, a0) >> 16) + (Math.imul(v1, a1) >> 16) + 2) >> 2;
+    out[to + 1] = ((Math.imul(v0, b0) >> 16) + (Math.imul(v1, b1) >> 16) + 2) >> 2;
+    out[to + 2] = ((Math.imul(v0, c0) >> 16) + (Math.imul(v1, c1) >> 16) + 2) >> 2;
   }
 }
 
