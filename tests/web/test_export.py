@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +92,25 @@ def test_the_lock_file_names_no_registry() -> None:
     lock = json.loads((WEB / "package-lock.json").read_text(encoding="utf-8"))
     assert len(lock["packages"]) > 3
     assert not any("resolved" in entry for entry in lock["packages"].values())
+
+
+def test_the_package_is_small_and_complete() -> None:
+    npm = shutil.which("npm")
+    if npm is None or not (WEB / "wasm" / "litert_core.js").exists():
+        pytest.skip("no npm, or no LiteRT.js: run npm ci and npm run runtime in web/")
+    packed = subprocess.run(
+        [npm, "pack", "--dry-run", "--json", "--ignore-scripts"], cwd=WEB, capture_output=True, check=True
+    )
+    (package,) = json.loads(packed.stdout)
+    assert package["size"] <= 4_000_000  # bytes, gzipped
+    files = {file["path"] for file in package["files"]}
+    assert {f"src/{file.name}" for file in (WEB / "src").iterdir()} <= files
+    assert {f"wasm/{file.name}" for file in (WEB / "wasm").iterdir()} <= files
+    assert {"index.js", "index.d.ts", "original.js", "original.d.ts", "LICENSE", "wasm/NOTICE"} <= files
+    scripts = json.loads((WEB / "package.json").read_text(encoding="utf-8"))["scripts"]
+    assert not {"preinstall", "install", "postinstall", "prepare"} & set(
+        scripts
+    )  # who installs it runs nothing
 
 
 def test_every_module_is_short() -> None:
