@@ -4,7 +4,7 @@ export declare const ImageType: Readonly<{
   BGR_888: 0;
   /** Three bytes a pixel: red, green, blue. */
   RGB_888: 1;
-  /** NV21: luma rows, then half as many rows of V, U pairs. BT.601, limited range. The very last byte may be missing. */
+  /** NV21: luma rows, then half as many rows of V, U pairs. BT.601, limited range. The last byte may be missing. */
   YUV_420_888: 2;
   /** Four bytes a pixel; alpha is ignored. A canvas has this. */
   RGBA_8888: 3;

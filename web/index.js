@@ -136,7 +136,8 @@ export class UpperBodySegmenter {
     if (this.#closed) throw new EngineStateError("the segmenter was closed: create a new one");
     if (frame === null || typeof frame !== "object")
       throw new InputError(`frame must be a picture or a description of bytes, got ${String(frame)}`);
-    const given = isA(globalThis.ImageData, frame) ? { data: frame.data, width: frame.width, height: frame.height } : frame;
+    const { data, width, height } = frame;
+    const given = isA(globalThis.ImageData, frame) ? { data, width, height } : frame;
     const own = isA(globalThis.ImageData, frame) || pictureIs(frame) ? {} : frame;
     const { timestamp = 0, isStill = false, blurSigma = DEFAULT_BLUR_SIGMA } = { ...pick(own), ...pick(options) };
     checkBlurSigma(blurSigma);

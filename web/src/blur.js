@@ -96,15 +96,14 @@ function blurByThree(mask, out, [side, middle], [beside, here]) {
     const target = out.offset + y * out.stride;
     for (let i = 1; i <= words; ) {
       const start = i;
-      const level = levels[i];
-      while (i <= words && level !== MIXED && levels[i - 1] === level && levels[i] === level && levels[i + 1] === level) i++;
-      if (i > start) {
-        out.data.fill(level, target + (start - 1) * WORD, target + (i - 1) * WORD);
+      if (isFlat(levels, i)) {
+        while (i <= words && isFlat(levels, i)) i++;
+        out.data.fill(levels[start], target + (start - 1) * WORD, target + (i - 1) * WORD);
         continue;
       }
-      do i++;
-      while (i <= words && (levels[i] === MIXED || levels[i - 1] !== levels[i] || levels[i + 1] !== levels[i]));
-      const [from, to] = [(start - 1) * WORD, (i - 1) * WORD];
+      while (i <= words && !isFlat(levels, i)) i++;
+      const from = (start - 1) * WORD;
+      const to = (i - 1) * WORD;
       sumDown(data, above, row, below, Math.max(from - 1, 0), Math.min(to + 1, width), beside, here, sums);
       blurAcross(sums, from, to, width, side, middle, out.data, target);
     }
@@ -113,6 +112,11 @@ function blurByThree(mask, out, [side, middle], [beside, here]) {
       blurAcross(sums, words * WORD, width, width, side, middle, out.data, target);
     }
   }
+}
+
+/** Whether a word and both beside it hold one level alone. */
+function isFlat(levels, i) {
+  return levels[i] !== MIXED && levels[i - 1] === levels[i] && levels[i + 1] === levels[i];
 }
 
 function sumDown(data, above, row, below, from, to, beside, here, sums) {

@@ -168,14 +168,15 @@ function linear(source, width, height, out, order) {
       resizeRow(source, second, taps, order, lower);
       lowerRow = second;
     }
+    const [w0, w1] = [weight(1 - rowRests[y]), weight(rowRests[y])];
     if (runs === null) {
-      mixRows(upper, lower, weight(1 - rowRests[y]), weight(rowRests[y]), out, y * count, 0, count);
+      mixRows(upper, lower, w0, w1, out, y * count, 0, count);
       continue;
     }
     if (others) runsEnd = findRuns(upper, lower, runs);
     for (let i = 0; i < runsEnd; i += 3) {
       const [from, to, level] = [runs[i], runs[i + 1], runs[i + 2]];
-      if (level === MIXED) mixRows(upper, lower, weight(1 - rowRests[y]), weight(rowRests[y]), out, y * count, from, to);
+      if (level === MIXED) mixRows(upper, lower, w0, w1, out, y * count, from, to);
       else out.fill(level, y * count + from, y * count + to);
     }
   }
