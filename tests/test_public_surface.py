@@ -116,6 +116,7 @@ MODELS = {"detector", "segmenter", "clock", "preprocess", "models", "postprocess
 ENGINE = {"engine", "options"}
 ALLOWED = {
     "errors": set(),
+    "extras": {"errors"},
     "buffers": set(),
     "fork": set(),
     "locks": {"errors"},
@@ -151,14 +152,16 @@ ALLOWED = {
     "pool": BASE | ENGINE | {"cpus", "locks", "workers"},
     "evaluation": BASE | {"evaluation", "files", "metrics", "models", "pictures"},
     "http": BASE | ENGINE | {"backgrounds", "effects", "http", "models", "pictures"},
-    "demo": BASE | ENGINE | {"demo", "http", "models"},
-    "serve": BASE | ENGINE | {"__version__", "backgrounds", "http", "models", "pictures", "pool", "serve"},
-    "batch": BASE | ENGINE | {"batch", "effects", "files", "pictures"},
+    "demo": BASE | ENGINE | {"demo", "extras", "http", "models"},
+    "serve": BASE
+    | ENGINE
+    | {"__version__", "backgrounds", "extras", "http", "models", "pictures", "pool", "serve"},
+    "batch": BASE | ENGINE | {"batch", "effects", "extras", "files", "pictures"},
     "video": BASE | ENGINE | {"effects", "files", "video"},
     "webcam": BASE | ENGINE | {"video", "webcam"},
     "cli": BASE
     | ENGINE
-    | {"backgrounds", "batch", "c_library", "cli", "cpus", "crop", "demo", "effects", "evaluation"}
+    | {"backgrounds", "batch", "c_library", "cli", "cpus", "crop", "demo", "effects", "evaluation", "extras"}
     | {"files", "models", "pictures", "postprocess", "serve", "video", "webcam", "__version__"},
     "__main__": {"cli"},
     "__init__": {"engine", "options", "errors", "image_buffer", "types"},

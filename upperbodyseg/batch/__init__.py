@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from upperbodyseg.batch.options import BatchOptions, BatchSummary
-from upperbodyseg.errors import MissingDependencyError
+from upperbodyseg.extras import needs_extra
 
 __all__ = ["BatchOptions", "BatchSummary", "run_batch"]
 
@@ -16,12 +16,6 @@ def run_batch(options: BatchOptions) -> BatchSummary:
         InputError: the input or output can't be used.
         ModelError: the weights or the runtime are missing or damaged.
     """
-    try:
+    with needs_extra("batch", "ray"):
         from upperbodyseg.batch.job import run  # noqa: PLC0415
-    except ImportError as exc:
-        if (exc.name or "").split(".")[0] == "upperbodyseg":
-            raise
-        raise MissingDependencyError(
-            f"batch needs the package {exc.name}: pip install 'upperbodyseg[ray]'"
-        ) from exc
     return run(options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from upperbodyseg.errors import MissingDependencyError
+from upperbodyseg.extras import needs_extra
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -34,11 +34,7 @@ def add_parser(
 
 
 def _run(args: argparse.Namespace) -> int:
-    try:
-        import shtab  # noqa: PLC0415 (an extra)
-    except ImportError as exc:
-        raise MissingDependencyError(
-            "completion needs the package shtab: pip install 'upperbodyseg[completion]'"
-        ) from exc
+    with needs_extra("completion", "completion"):
+        import shtab  # noqa: PLC0415
     print(shtab.complete(args.program, args.shell))
     return 0

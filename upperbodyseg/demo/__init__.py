@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from upperbodyseg.errors import InputError, MissingDependencyError
+from upperbodyseg.errors import InputError
+from upperbodyseg.extras import needs_extra
 from upperbodyseg.models.spec import MODELS
 
 __all__ = ["serve"]
@@ -26,12 +27,6 @@ def serve(port: int = 8000, model: str = MODELS[0], *, open_browser: bool = True
     """
     if not (Path(__file__).parent / "static").is_dir():
         raise InputError(f"the demo can't be served from inside {__file__}: unpack it, or pip install it")
-    try:
+    with needs_extra("the demo", "demo"):
         from upperbodyseg.demo.server import run  # noqa: PLC0415
-    except ImportError as exc:
-        if (exc.name or "").split(".")[0] == "upperbodyseg":
-            raise
-        raise MissingDependencyError(
-            f"the demo needs the package {exc.name}: pip install 'upperbodyseg[demo]'"
-        ) from exc
     run(port, model, open_browser=open_browser)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from upperbodyseg.errors import MissingDependencyError
+from upperbodyseg.extras import needs_extra
 from upperbodyseg.serve.options import ServeOptions
 
 __all__ = ["ServeOptions", "serve"]
@@ -16,12 +16,6 @@ def serve(options: ServeOptions) -> None:
         InputError: the host or port can't be had.
         ModelError: the weights or the runtime are missing or damaged.
     """
-    try:
+    with needs_extra("the service", "serve"):
         from upperbodyseg.serve.server import run  # noqa: PLC0415
-    except ImportError as exc:
-        if (exc.name or "").split(".")[0] == "upperbodyseg":
-            raise
-        raise MissingDependencyError(
-            f"the service needs the package {exc.name}: pip install 'upperbodyseg[serve]'"
-        ) from exc
     run(options)
