@@ -5,8 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.servers import running_app
 from upperbodyseg import FrameInput, ImageBuffer, SegmentationOutput, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.http.engines import Engine
-from upperbodyseg.http.server import bind, make_server
 from upperbodyseg.pool import SegmenterPool
 from upperbodyseg.serve.app import create_app, make_limits
 from upperbodyseg.serve.options import ServeOptions
@@ -37,28 +37,18 @@ def open_engine(model: str) -> Engine:
     return engine
 
 
-@contextmanager
 def running(
     options: ServeOptions | None = None,
     open_pool: Callable[[str], Engine] = open_pool,
     workers: int = 1,
     **limits: Any,
-) -> Iterator[str]:
+) -> AbstractContextManager[str]:
     """Serve; gives the host and port."""
     options = options or ServeOptions(port=0)
     chosen = make_limits(options)
     for name, value in limits.items():
         object.__setattr__(chosen, name, value)
-    with bind("127.0.0.1", 0) as listener:
-        app = create_app(options, chosen, open_pool, open_engine, workers)
-        server = make_server(app, chosen, log_config=None)
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    return running_app(create_app(options, chosen, open_pool, open_engine, workers), chosen)
 
 
 @dataclass

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from tests.servers import in_thread
 
 WEB = Path(__file__).parent.parent.parent / "web"
 
@@ -81,9 +82,8 @@ def serving(headers: dict[str, str], files: dict[str, bytes] | None = None) -> I
         files: more of them, by path; ``/blank`` is always an empty page.
     """
     handler = partial(_Handler, headers=headers, files=files or {}, directory=str(WEB))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        in_thread(server.serve_forever, server.shutdown),
+    ):
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
