@@ -9,15 +9,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from buckets import gcs, s3
 from numpy.typing import NDArray
 
 pytest.importorskip("pyarrow", reason="pyarrow, of the extra [ray], is not installed")
 
 
 from upperbodyseg import InputError, segment
+from upperbodyseg.batch.addresses import public_address
 from upperbodyseg.batch.manifest import Row, done_inputs, write_rows
 from upperbodyseg.batch.options import MANIFESTS, BatchOptions
-from upperbodyseg.batch.storage import Storage, list_sources, public_address
+from upperbodyseg.batch.storage import Storage, list_sources
 from upperbodyseg.batch.worker import Worker
 from upperbodyseg.cli import main
 from upperbodyseg.effects import cut_out
@@ -115,6 +117,47 @@ def test_a_worker_writes_what_the_library_makes(
         np.testing.assert_array_equal(written, expected)
     (file,) = (tmp_path / "out" / "manifest").iterdir()
     assert [json.loads(line) for line in file.read_text().splitlines()] == list(rows.values())
+
+
+@pytest.mark.filterwarnings("ignore")  # of moto's and the emulator's own matters
+def test_a_picture_takes_two_requests_that_read_and_one_that_writes(portrait: U8) -> None:
+    """Requests that write are the dearest part of a batch; benchmarks.batch counts on these numbers."""
+    content = cv2.imencode(".jpg", portrait)[1].tobytes()
+    with s3() as bucket:
+        for number in range(4):
+            with bucket.files.open_output_stream(f"photos/{number}.jpg") as file:
+                file.write(content)
+        source = bucket.address("photos")
+        shard = list_sources(source)
+        worker = Worker(BatchOptions(source, bucket.address("masks/of")))
+        bucket.requests.clear()
+        rows = worker.work(shard)
+        assert [row["error"] for row in rows] == [None] * 4
+        assert bucket.requests == {"HEAD": 4, "GET": 4, "PUT": 4 + 1}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_bucket_of_googles(portrait: U8) -> None:
+    with gcs() as bucket:
+        source, target = bucket.address("photos/summer"), bucket.address("photos/masks")
+        for name in ("a.png", "b.png"):
+            with bucket.files.open_output_stream(f"photos/summer/{name}") as file:
+                file.write(cv2.imencode(".png", portrait)[1].tobytes())
+        assert names(source) == ["a.png", "b.png"]
+        Worker(BatchOptions(source, target)).work(list_sources(source))
+        assert done_inputs(Storage(target)) == {"gs://photos/summer/a.png", "gs://photos/summer/b.png"}
+        with bucket.files.open_input_stream("photos/masks/a.png.png") as file:
+            mask = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(mask, segment(portrait))
+
+
+def test_a_bucket_that_cannot_be_reached_is_an_input_error_without_its_keys() -> None:
+    options = "scheme=http&endpoint_override=127.0.0.1%3A1"
+    with pytest.raises(InputError, match="s3://bucket/photos: ") as caught:
+        list_sources(f"s3://key:secret@bucket/photos?{options}")
+    assert "secret" not in str(caught.value)
+    with pytest.raises(InputError, match="gs://bucket/photos: "):
+        list_sources(f"gs://anonymous@bucket/photos?{options}&retry_limit_seconds=1")
 
 
 def test_a_target_that_cannot_be_written_is_no_row(photos: Path, tmp_path: Path) -> None:

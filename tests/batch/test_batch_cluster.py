@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from buckets import s3
 from numpy.typing import NDArray
 
 pytest.importorskip("ray", reason="ray, of the extra [ray], is not installed")
@@ -47,15 +48,9 @@ def cluster() -> Iterator[str]:
         made.shutdown()
 
 
-def batch(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+def batch(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "upperbodyseg", "batch", *arguments, "--model", "fast"]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process: subprocess.Popen[str], code: int) -> str:
@@ -112,47 +107,28 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(
     assert all(file.stat().st_mtime_ns == at for file, at in times.items())
 
 
-def test_a_bucket_in_and_a_bucket_out(cluster: str, portrait: U8, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = pytest.importorskip("moto.server", reason="moto, which serves the bucket, is not installed")
-    from pyarrow import fs
-
-    bucket = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    bucket.start()
-    try:
-        host = "{}:{}".format(*bucket.get_host_and_port())
-        keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-        files = fs.S3FileSystem(
-            access_key="key",
-            secret_key="secret",
-            endpoint_override=host,
-            scheme="http",
-            region="us-east-1",
-            allow_bucket_creation=True,
-        )
-        files.create_dir("photos")
-        files.create_dir("masks")
-        encoded = cv2.imencode(".png", portrait)[1].tobytes()
+def test_a_bucket_in_and_a_bucket_out(cluster: str, portrait: U8) -> None:
+    encoded = cv2.imencode(".png", portrait)[1].tobytes()
+    with s3() as bucket:
         for number in range(5):
-            with files.open_output_stream(f"photos/summer/{number}.png") as file:
+            with bucket.files.open_output_stream(f"photos/summer/{number}.png") as file:
                 file.write(encoded)
-        where = f"scheme=http&endpoint_override={host.replace(':', '%3A')}&region=us-east-1"
         # The cluster's workers have no keys of their own: the addresses bring them.
-        source = f"s3://key:secret@photos/summer?{where}"
-        target = f"s3://key:secret@masks/summer?{where}"
-        arguments = (source, target, "--address", cluster, "--shard", "2", "--manifest", "parquet")
-        assert "5 picture(s), 5 person(s) found, 0 failed" in finish(batch(*arguments, **keys), 0)
-        assert "5 done before" in finish(batch(*arguments, **keys), 0)
-        found = files.get_file_info(fs.FileSelector("masks/summer", recursive=True))
+        places = bucket.address("photos/summer"), bucket.address("masks/summer")
+        arguments = (*places, "--address", cluster, "--shard", "2", "--manifest", "parquet")
+        out = finish(batch(*arguments), 0)
+        assert "5 picture(s), 5 person(s) found, 0 failed" in out
+        assert "secret" not in out
+        assert "5 done before" in finish(batch(*arguments), 0)
+        from pyarrow import dataset, fs
+
+        found = bucket.files.get_file_info(fs.FileSelector("masks/summer", recursive=True))
         names = sorted(info.base_name for info in found if info.extension == "png")
         assert names == [f"{number}.png.png" for number in range(5)]
-        import pyarrow.dataset as ds
-
-        table = ds.dataset("masks/summer/manifest", filesystem=files, format="parquet").to_table()
+        table = dataset.dataset("masks/summer/manifest", filesystem=bucket.files, format="parquet").to_table()
         assert sorted(table["input"].to_pylist()) == [
             f"s3://photos/summer/{number}.png" for number in range(5)
         ]
-    finally:
-        bucket.stop()
 
 
 def test_without_an_address_a_cluster_is_started_and_stopped(tmp_path: Path, portrait: U8) -> None:

@@ -17,9 +17,10 @@ import ray
 import ray.data
 from ray.exceptions import RayTaskError
 
+from upperbodyseg.batch.addresses import public_address
 from upperbodyseg.batch.manifest import done_inputs
 from upperbodyseg.batch.options import BatchOptions, BatchSummary
-from upperbodyseg.batch.storage import Storage, list_sources, public_address
+from upperbodyseg.batch.storage import Storage, list_sources
 from upperbodyseg.batch.worker import Worker
 from upperbodyseg.errors import InputError, UpperBodySegError
 

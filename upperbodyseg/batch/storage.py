@@ -9,13 +9,17 @@ from pathlib import Path, PurePosixPath
 
 from pyarrow import fs
 
+from upperbodyseg.batch.addresses import ADDRESS, public_address
 from upperbodyseg.errors import InputError
 from upperbodyseg.files import write_file
 from upperbodyseg.pictures import SUFFIXES
 
-__all__ = ["Storage", "list_sources", "public_address"]
+__all__ = ["Storage", "list_sources"]
 
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_OPTIONS = {
+    "s3": "allow_delayed_open=true",  # a result takes one request, not three: they cost more than the CPUs
+    "gs": "retry_limit_seconds=30",  # Arrow would try for 15 minutes
+}
 _CHUNK = 2**22  # bytes; Arrow takes the memory of a read before it knows how much there is
 _GLOB = re.compile(r"[*?\[]")
 
@@ -35,14 +39,15 @@ class Storage:
     """
 
     def __init__(self, address: str) -> None:
+        self._address = public_address(address)
         try:
-            if not _ADDRESS.match(address):
+            if not ADDRESS.match(address):
                 self._files: fs.FileSystem = fs.LocalFileSystem()
                 self.path = Path(address).absolute().as_posix()
             else:
                 self._files, self.path = _open_address(address)
         except (OSError, ValueError, ImportError) as exc:
-            raise InputError(f"can't use {address}: {exc}") from exc
+            raise InputError(f"can't use {self._address}: {exc}") from exc
         self.is_local = isinstance(self._files, fs.LocalFileSystem)
 
     def read(self, path: str, most: int) -> bytes:
@@ -73,17 +78,35 @@ class Storage:
             file.write(content)
 
     def walk(self, folder: str) -> Iterator[str]:
-        """The files below a folder, at any depth; none if it isn't there."""
+        """The files below a folder, at any depth; none if it isn't there.
+
+        Raises:
+            InputError: the place can't be reached.
+        """
         selector = fs.FileSelector(folder, recursive=True, allow_not_found=True)
-        yield from sorted(info.path for info in self._files.get_file_info(selector) if info.is_file)
+        yield from sorted(info.path for info in self._info(selector) if info.is_file)
 
     def kind(self, path: str) -> str:
-        """``"file"``, ``"folder"`` or ``"nothing"``."""
-        found = self._files.get_file_info(path).type
-        return {fs.FileType.File: "file", fs.FileType.Directory: "folder"}.get(found, "nothing")
+        """``"file"``, ``"folder"`` or ``"nothing"``.
+
+        Raises:
+            InputError: the place can't be reached.
+        """
+        (found,) = self._info([path])
+        return {fs.FileType.File: "file", fs.FileType.Directory: "folder"}.get(found.type, "nothing")
+
+    def _info(self, what: fs.FileSelector | list[str]) -> list[fs.FileInfo]:
+        try:
+            return self._files.get_file_info(what)
+        except OSError as exc:
+            raise InputError(f"can't look into {self._address}: {exc}") from exc
 
 
 def _open_address(address: str) -> tuple[fs.FileSystem, str]:
+    scheme, options = address.lower().partition("://")[0], address.partition("?")[2]
+    name, _, value = _OPTIONS.get(scheme, "").partition("=")
+    if name and f"{name}=" not in options:
+        address += f"{'&' if '?' in address else '?'}{name}={value}"
     try:
         files, path = fs.FileSystem.from_uri(address)
     except ValueError:  # pyarrow.ArrowInvalid: no such scheme
@@ -94,15 +117,6 @@ def _open_address(address: str) -> tuple[fs.FileSystem, str]:
     if not path.strip("/"):
         raise ValueError("it names no bucket or folder")
     return files, path.rstrip("/")
-
-
-def public_address(address: str) -> str:
-    """An address without its options, and without a name and password."""
-    if not _ADDRESS.match(address):
-        return address
-    scheme, _, rest = address.partition("?")[0].partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def list_sources(source: str) -> list[tuple[str, str]]:
@@ -117,11 +131,12 @@ def list_sources(source: str) -> list[tuple[str, str]]:
     found = list(_listed(Path(source[1:])) if source.startswith("@") else _expanded(source))
     if not found:
         endings = " ".join(sorted(SUFFIXES))
-        raise InputError(f"there is no picture in {source} (names that end in {endings})")
+        raise InputError(f"there is no picture in {public_address(source)} (names that end in {endings})")
     seen: dict[str, str] = {}
     for address, name in found:
         if name in seen:
-            raise InputError(f"{seen[name]} and {address} would both become {name}.png")
+            both = f"{public_address(seen[name])} and {public_address(address)}"
+            raise InputError(f"{both} would both become {name}.png")
         seen[name] = address
     return sorted(found)
 
@@ -133,11 +148,11 @@ def _listed(file: Path) -> Iterator[tuple[str, str]]:
         raise InputError(f"can't read the list {file}: {exc}") from exc
     for line in dict.fromkeys(line.strip() for line in lines):
         if line:
-            yield line, _inside(PurePosixPath(_ADDRESS.sub("", line.partition("?")[0])))
+            yield line, _inside(PurePosixPath(ADDRESS.sub("", line.partition("?")[0])))
 
 
 def _expanded(source: str) -> Iterator[tuple[str, str]]:
-    plain, question, options = source.partition("?") if _ADDRESS.match(source) else (source, "", "")
+    plain, question, options = source.partition("?") if ADDRESS.match(source) else (source, "", "")
     parts = plain.split("/")
     at = next((n for n, part in enumerate(parts) if _GLOB.search(part)), None)
     base = plain if at is None else "/".join(parts[:at]) or ("/" if plain.startswith("/") else ".")
@@ -147,7 +162,7 @@ def _expanded(source: str) -> Iterator[tuple[str, str]]:
         yield source, PurePosixPath(storage.path).name
         return
     if kind == "nothing":
-        raise InputError(f"there is no {source}")
+        raise InputError(f"there is no {public_address(source)}")
     pattern = None if at is None else "/".join(parts[at:])
     for path in storage.walk(storage.path):
         name = path[len(storage.path) :].lstrip("/")

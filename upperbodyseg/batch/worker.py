@@ -10,9 +10,10 @@ from time import perf_counter, sleep
 
 import cv2
 
+from upperbodyseg.batch.addresses import public_address
 from upperbodyseg.batch.manifest import Row, write_rows
 from upperbodyseg.batch.options import BatchOptions
-from upperbodyseg.batch.storage import Storage, public_address
+from upperbodyseg.batch.storage import Storage
 from upperbodyseg.effects import cut_out
 from upperbodyseg.engine import UpperBodySegmenter
 from upperbodyseg.errors import InputError

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from upperbodyseg.batch import BatchOptions, run_batch
+from upperbodyseg.batch.addresses import public_address
 from upperbodyseg.batch.options import KINDS, MANIFESTS
 from upperbodyseg.cli.engine_options import add_blur_sigma, add_engine_options, engine_options
 from upperbodyseg.pictures import PictureLimits
@@ -64,7 +65,7 @@ def _run(args: argparse.Namespace) -> int:
     done = run_batch(options)
     print(
         f"{done.written} picture(s), {done.persons} person(s) found, {done.failed} failed, "
-        f"{done.skipped} done before: {args.target}",
+        f"{done.skipped} done before: {public_address(args.target)}",
         flush=True,
     )
     return 1 if done.failed else 0
