@@ -155,7 +155,7 @@ ALLOWED = {
     "demo": BASE | ENGINE | {"demo", "extras", "http", "models"},
     "serve": BASE
     | ENGINE
-    | {"__version__", "backgrounds", "extras", "http", "models", "pictures", "pool", "serve"},
+    | {"__version__", "backgrounds", "extras", "http", "models", "pictures", "pool", "postprocess", "serve"},
     "batch": BASE | ENGINE | {"batch", "effects", "extras", "files", "pictures"},
     "video": BASE | ENGINE | {"effects", "files", "video"},
     "webcam": BASE | ENGINE | {"video", "webcam"},

@@ -65,6 +65,30 @@ def test_a_colour_that_is_half_transparent(service: str, portrait: U8) -> None:
     assert (picture[outside] == (0, 255, 0, 128)).all()
 
 
+def test_a_colour_of_three_numbers_is_opaque(service: str, portrait: U8) -> None:
+    short, full = (
+        post_form(service, f"/api/remove?bgc={colour}", ("file", encode(portrait))).body
+        for colour in ("0,255,0", "0,255,0,255")
+    )
+    assert short == full
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("af", "240.0"),
+        ("af", "+240"),
+        ("ab", " 10 "),
+        ("ae", "9" * 40),
+        *((name, "") for name in ("model", "a", "af", "ab", "ae", "om", "ppm", "dc", "vm", "bgc", "extras")),
+    ],
+)
+def test_values_that_rembg_takes_are_taken(service: str, portrait: U8, name: str, value: str) -> None:
+    """An empty field is the default: pages send all that their forms have."""
+    answer = post_form(service, "/api/remove", ("file", encode(portrait)), (name, value))
+    np.testing.assert_array_equal(answer.picture(), cut_out(portrait, segment(portrait)))
+
+
 def test_what_has_no_effect_is_taken(service: str, portrait: U8) -> None:
     answer = post_form(
         service,
@@ -85,7 +109,11 @@ def test_what_has_no_effect_is_taken(service: str, portrait: U8) -> None:
         ("ab", "-1"),
         ("ae", "x"),
         ("ae", "9" * 5000),
-        ("bgc", "1,2,3"),
+        ("af", "10.5"),
+        ("af", "nan"),
+        ("om", " true "),
+        ("bgc", "1,2"),
+        ("bgc", "1,2,3,4,5"),
         ("bgc", "red"),
         ("bgc", "1,2,3,256"),
     ],

@@ -24,6 +24,7 @@ class Limits:
         max_fps: frames a second of one live stream; of those that come faster, the newest counts.
         max_seconds: of one request, for the upload and again for the work; then it is given up.
         header_seconds: until the header of a request is there.
+        idle_seconds: that a live stream may send no frame for, and keep its engine; None for any time.
         stop_seconds: that requests in progress get to finish when the server is stopped.
         formats: that pictures may have.
     """
@@ -38,6 +39,7 @@ class Limits:
     max_sockets: int = 64  # browsers open half a dozen at a time
     max_seconds: float = 60.0
     header_seconds: float = 10.0
+    idle_seconds: float | None = None
     stop_seconds: int = 1
     formats: tuple[str, ...] = ("JPEG", "PNG", "WebP")  # only what every browser shows
 

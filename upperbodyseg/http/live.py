@@ -50,7 +50,7 @@ class Streams:
             await websocket.accept()
             if self.count >= self._limits.max_connections:
                 await websocket.send_json(
-                    {"error": f"{self.count} webcams are live already: stop one in another tab"}
+                    {"error": f"{self.count} stream(s) are open already: close one first, in another tab say"}
                 )
                 await websocket.close(_TRY_AGAIN_LATER)
                 return
@@ -158,7 +158,7 @@ async def _serve_stream(
     stream = _Stream(open_engine, limits)
     reader = asyncio.create_task(inbox.read(websocket))
     try:
-        await _answer_frames(websocket, inbox, stream, executor, limits.max_fps)
+        await _answer_frames(websocket, inbox, stream, executor, limits)
     except RefusedError as exc:
         await websocket.send_json({"error": str(exc)})
         await websocket.close(_POLICY_VIOLATION)
@@ -171,17 +171,20 @@ async def _serve_stream(
 
 
 async def _answer_frames(
-    websocket: WebSocket, inbox: _Inbox, stream: _Stream, executor: Executor, max_fps: float
+    websocket: WebSocket, inbox: _Inbox, stream: _Stream, executor: Executor, limits: Limits
 ) -> None:
     loop = asyncio.get_running_loop()
     not_before = loop.time()
     while True:
         # Waiting before a frame is taken, not after: meanwhile a newer one may replace it.
         await asyncio.sleep(not_before - loop.time())
-        taken = await inbox.frames.take()
+        try:
+            taken = await asyncio.wait_for(inbox.frames.take(), limits.idle_seconds)
+        except asyncio.TimeoutError as exc:
+            raise RefusedError(408, f"no frame came within {limits.idle_seconds:g} seconds") from exc
         if taken is None:
             break
-        not_before = loop.time() + 1 / max_fps
+        not_before = loop.time() + 1 / limits.max_fps
         header, content = taken
         try:
             answer, parts = await loop.run_in_executor(

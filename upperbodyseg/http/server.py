@@ -28,6 +28,8 @@ def bind(host: str, port: int) -> socket.socket:
     """
     if not 0 <= port <= 65535:
         raise InputError(f"the port must be from 1 to 65535, or 0 for any that is free, got {port}")
+    if not host:
+        raise InputError("there is no host '' to listen on; 0.0.0.0 listens on every address")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named, for asyncio asks for it: without it, each answer waits for the client's delayed acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -41,6 +41,7 @@ def make_limits(options: ServeOptions) -> Limits:
         max_connections=options.streams,
         max_sockets=options.sockets,
         max_seconds=options.max_seconds,
+        idle_seconds=options.max_seconds,
         stop_seconds=options.stop_seconds,
         formats=FORMATS,
     )
@@ -64,12 +65,12 @@ def create_app(
     """
     service = _Service(options, limits, open_pool, open_engine, workers)
     routes: list[Route | WebSocketRoute] = [
-        Route("/api/remove", service.remove, methods=["POST"]),
-        Route("/api/remove", service.remove_url, methods=["GET"]),
+        Route("/api/remove", service.remove, methods=["GET", "POST"]),
         Route("/v1/mask", service.mask, methods=["POST"]),
         Route("/v1/cutout", service.cutout, methods=["POST"]),
         Route("/v1/background", service.background, methods=["POST"]),
         WebSocketRoute("/v1/stream", service.streams.serve),
+        Route("/v1/stream", service.no_websocket),
         Route("/healthz", service.healthz),
         Route("/readyz", service.readyz),
         Route("/metrics", service.metrics_text),
@@ -113,7 +114,13 @@ class _Service:
         await run_in_threadpool(self._queue.close)
 
     async def remove(self, request: Request) -> Response:
-        """As rembg's server."""
+        """As rembg's server, which fetches a picture for GET: that is refused."""
+        if request.method != "POST":
+            return error_response(
+                403,
+                "the service fetches nothing: it could be made to ask for what only it can reach. "
+                "Send the picture itself with POST",
+            )
 
         def parse(upload: Upload, values: Mapping[str, str]) -> Job:
             if "file" not in upload.files:
@@ -122,13 +129,11 @@ class _Service:
 
         return await self._answer(request, parse)
 
-    async def remove_url(self, _request: Request) -> Response:
-        """Rembg's server fetches a picture here."""
-        return error_response(
-            403,
-            "the service fetches nothing: it could be made to ask for what only it can reach. "
-            "Send the picture itself with POST",
-        )
+    async def no_websocket(self, _request: Request) -> Response:
+        """A stream's address, asked for without an upgrade."""
+        response = error_response(426, "frames go over a WebSocket: connect to ws://, not http://")
+        response.headers.update({"upgrade": "websocket", "connection": "upgrade"})
+        return response
 
     async def mask(self, request: Request) -> Response:
         return await self._answer(request, self._v1("mask", request))
@@ -146,6 +151,9 @@ class _Service:
 
     async def _answer(self, request: Request, parse: Callable[[Upload, Mapping[str, str]], Job]) -> Response:
         self._queue.check()
+        encoding = request.headers.get("content-encoding", "identity")
+        if encoding.lower() != "identity":
+            raise RefusedError(415, f"the body must come as it is, not in the encoding {encoding[:40]!r}")
         try:
             async with self._uploads.body(request) as body:
                 facts(request.scope)["bytes_in"] = len(body)

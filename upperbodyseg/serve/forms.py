@@ -107,6 +107,8 @@ class _Parts:
         if kind != b"form-data" or b"name" not in options:
             raise RefusedError(400, "the form is malformed: a part has no name")
         name = options[b"name"].decode("utf-8", "replace")
+        if name in self.upload.files:
+            raise RefusedError(400, f"the form has two pictures {name[:40]!r}: send one a request")
         # curl and browsers name a file; some clients give its type alone.
         is_file = b"filename" in options or self._headers.get(b"content-type", b"").startswith(b"image/")
         if is_file or name == "file":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -17,6 +18,7 @@ OPEN_PATHS = ("/healthz", "/readyz")
 """Answered without a token."""
 
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
+_EXPOSED = "retry-after, server-timing, upperbodyseg-damaged, upperbodyseg-persons"
 
 
 class Gate:
@@ -29,9 +31,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, options: ServeOptions) -> None:
         self._app = app
-        self._hosts = options.hosts or (
-            _LOCAL if options.host in ("127.0.0.1", "::1", "localhost") else ("*",)
-        )
+        self._hosts = options.hosts or _own_names(options.host)
         self._origins = options.origins
         self._token = options.token
 
@@ -63,8 +63,8 @@ class Gate:
                 own.update({"x-content-type-options": "nosniff", "cache-control": "no-store"})
                 if origin is not None and self._may_ask(origin):
                     own["access-control-allow-origin"] = origin
-                    own["access-control-expose-headers"] = "server-timing, upperbodyseg-persons"
-                    own["vary"] = "origin"
+                    own["access-control-expose-headers"] = _EXPOSED
+                    own.add_vary_header("origin")
             await send(message)
 
         await (app or self._app)(scope, receive, send_guarded)
@@ -86,3 +86,12 @@ class Gate:
         kind, _, given = headers.get("authorization", "").partition(" ")
         same = hmac.compare_digest(given.strip().encode(), self._token.encode())
         return kind.lower() == "bearer" and same
+
+
+def _own_names(host: str) -> tuple[str, ...]:
+    """The names to answer to where none was given: this computer's, or any if others can reach it."""
+    try:
+        is_local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_local = host == "localhost"
+    return (*_LOCAL, f"[{host}]" if ":" in host else host) if is_local else ("*",)

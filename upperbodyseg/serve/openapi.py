@@ -7,6 +7,8 @@ from typing import Any
 from upperbodyseg import __version__
 from upperbodyseg.engine import DEFAULT_BLUR_SIGMA
 from upperbodyseg.models.spec import MODELS
+from upperbodyseg.postprocess.mask import MAX_BLUR_SIGMA
+from upperbodyseg.serve.rembg_api import FOREIGN_MODELS
 
 __all__ = ["description"]
 
@@ -19,7 +21,7 @@ _ERRORS = {
     "413": "The picture has too many bytes or pixels.",
     "415": "That is no picture in a format that is read, or it is damaged.",
     "500": "The service failed.",
-    "503": "The queue is full, or the work took too long. See Retry-After.",
+    "503": "Too many connections or pictures, or the work took too long. See Retry-After.",
 }
 
 
@@ -44,8 +46,9 @@ def description(*, with_token: bool) -> dict[str, Any]:
             },
             "/v1/cutout": {"post": _v1("cutout", "The people, with the mask as alpha.")},
             "/v1/background": {"post": _v1("background", "The people before another background.")},
+            "/v1/stream": {"get": _stream()},
             "/healthz": {"get": _plain("healthz", "The process answers.")},
-            "/readyz": {"get": _plain("readyz", "Pictures are taken now.", "503")},
+            "/readyz": {"get": _plain("readyz", "Pictures are taken now.")},
             "/metrics": {
                 "get": _plain("metrics", "Counts and times, in Prometheus' text format.", text_body=True)
             },
@@ -118,7 +121,9 @@ def _v1(effect: str, text: str) -> dict[str, Any]:
     parameters = [
         _query("model", {"enum": list(MODELS)}, "Which model; by default the service's own."),
         _query(
-            "blur_sigma", {"type": "number", "default": DEFAULT_BLUR_SIGMA}, "Blur of the mask, in pixels."
+            "blur_sigma",
+            {"type": "number", "minimum": 0, "maximum": MAX_BLUR_SIGMA, "default": DEFAULT_BLUR_SIGMA},
+            "Blur of the mask, in pixels.",
         ),
     ]
     form: dict[str, Any] = {"file": _BINARY}
@@ -154,10 +159,13 @@ def _v1(effect: str, text: str) -> dict[str, Any]:
 def _remove() -> dict[str, Any]:
     switch, byte = {"type": "boolean", "default": False}, {"type": "integer", "minimum": 0, "maximum": 255}
     fields: dict[str, tuple[dict[str, Any], str]] = {
-        "model": ({"type": "string"}, "A model's name, ours or of rembg; the latter mean the service's own."),
+        "model": (
+            {"enum": [*MODELS, *sorted(FOREIGN_MODELS)]},
+            "A model's name, ours or of rembg; the latter mean the service's own.",
+        ),
         "om": (switch, "The mask alone."),
         "ppm": (switch, "A mask without soft edges."),
-        "bgc": ({"type": "string"}, "A colour to lay below, as red,green,blue,alpha."),
+        "bgc": ({"type": "string"}, "A colour to lay below, as red,green,blue or red,green,blue,alpha."),
         "a": (switch, "Checked, without effect."),
         "af": (byte, "Checked, without effect."),
         "ab": (byte, "Checked, without effect."),
@@ -199,11 +207,23 @@ def _remove_url() -> dict[str, Any]:
         "operationId": "removeUrl",
         "summary": "Always refused: the service fetches nothing.",
         "parameters": [_query("url", {"type": "string"}, "Ignored.")],
-        "responses": {"403": _error("The service fetches nothing.")},
+        "responses": {"401": _error(_ERRORS["401"]), "403": _error("The service fetches nothing.")},
     }
 
 
-def _plain(operation: str, text: str, *errors: str, text_body: bool = False) -> dict[str, Any]:
+def _stream() -> dict[str, Any]:
+    return {
+        "operationId": "stream",
+        "summary": "Frames of a camera, over a WebSocket.",
+        "responses": {
+            "101": {"description": "A WebSocket."},
+            **{status: _error(_ERRORS[status]) for status in ("401", "403", "503")},
+            "426": _error("The request asks for no WebSocket."),
+        },
+    }
+
+
+def _plain(operation: str, text: str, *, text_body: bool = False) -> dict[str, Any]:
     kind = "text/plain" if text_body else "application/json"
     schema = {"type": "string"} if text_body else {"type": "object"}
     return {
@@ -211,6 +231,6 @@ def _plain(operation: str, text: str, *errors: str, text_body: bool = False) -> 
         "summary": text,
         "responses": {
             "200": {"description": text, "content": {kind: {"schema": schema}}},
-            **{status: _error("Not now.") for status in errors},
+            **{status: _error(_ERRORS[status]) for status in ("401", "403", "503")},
         },
     }

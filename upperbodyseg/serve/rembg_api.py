@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import cv2
@@ -38,12 +39,14 @@ def parse_job(content: bytes, values: Mapping[str, str], model: str) -> Job:
 
     Args:
         content: the picture.
-        values: fields of the query and of the form.
+        values: fields of the query and of the form. An empty one counts as left out, as with rembg: pages
+            send all that their forms have.
         model: the service's own.
 
     Raises:
         RefusedError: a value that rembg refuses too (422).
     """
+    values = {name: value for name, value in values.items() if value}
     name = values.get("model", model)
     if name not in MODELS and name not in FOREIGN_MODELS:
         raise RefusedError(422, f"model must be {', '.join(MODELS)} or a model of rembg, got {name[:40]!r}")
@@ -75,21 +78,25 @@ def _switch(values: Mapping[str, str], name: str) -> bool:
 
 def _number(values: Mapping[str, str], name: str, most: int | None) -> None:
     text = values.get(name, "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and (most is None or int(text) <= most)):
+    try:
+        number = float(text)  # rembg takes "240.0", too
+    except ValueError:
+        number = math.nan
+    if not (number.is_integer() and 0 <= number <= (math.inf if most is None else most)):
         upper = "" if most is None else f" to {most}"
         raise RefusedError(422, f"{name} must be a whole number from 0{upper}, got {text[:40]!r}")
 
 
 def _colour(text: str) -> tuple[int, int, int, int] | None:
-    """``red,green,blue,alpha``."""
+    """``red,green,blue`` or ``red,green,blue,alpha``."""
     if not text:
         return None
     numbers = [part.strip() for part in text.split(",")]
-    if len(numbers) != 4 or not all(
+    if len(numbers) not in (3, 4) or not all(
         n.isascii() and n.isdigit() and len(n) < 4 and int(n) <= 255 for n in numbers
     ):
         raise RefusedError(422, f"bgc must be red,green,blue,alpha, each from 0 to 255, got {text[:40]!r}")
-    red, green, blue, alpha = map(int, numbers)
+    red, green, blue, alpha = map(int, [*numbers, "255"][:4])
     return red, green, blue, alpha
 
 
