@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from playwright.sync_api import sync_playwright
 
 from benchmarks.figures import publish
-from tests.web.web_server import CHROMIUM, CSP, FLAGS, ISOLATED, WEB, serving
+from tests.chromium import CHROMIUM, FLAGS
+from tests.web.web_server import CSP, ISOLATED, WEB, serving
 
 ROOT = Path(__file__).parent.parent
 

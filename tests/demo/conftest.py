@@ -14,23 +14,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.chromium import CHROMIUM, FLAGS
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 U8 = NDArray[np.uint8]
 WAIT_S = 60  # far beyond anything that works
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--no-sandbox",  # Chromium refuses to run as root with one
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",  # allows the camera without asking
-)
 
 
 @pytest.fixture(scope="module")

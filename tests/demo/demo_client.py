@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 from typing import Any
 
 import cv2
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from upperbodyseg import FrameInput, ImageBuffer, SegmentationOutput
 from upperbodyseg.demo.app import MEDIA_TYPE
 from upperbodyseg.http.messages import pack, unpack
 
@@ -67,27 +65,6 @@ def frame(number: int, content: bytes, **settings: object) -> bytes:
 def receive(connection: ClientConnection) -> tuple[dict[str, Any], list[bytes]]:
     message = connection.recv(timeout=WAIT_S)
     return unpack(message) if isinstance(message, bytes) else (json.loads(message), [])
-
-
-class StubEngine:
-    """An engine that takes as long as it is told to, and finds nobody."""
-
-    def __init__(self) -> None:
-        self.started = threading.Semaphore(0)
-        self.may_go_on = threading.Event()
-        self.closed = False
-
-    def process(self, frame: FrameInput, blur_sigma: float = 0.5) -> SegmentationOutput:
-        self.started.release()
-        assert self.may_go_on.wait(WAIT_S)
-        mask = np.zeros((frame.frame.height, frame.frame.width), np.uint8)
-        stages = ("preprocess", "detection", "segmentation", "postprocess", "total")
-        return SegmentationOutput(
-            True, frame.timestamp, ImageBuffer.view(mask), (), dict.fromkeys(stages, 0.0)
-        )
-
-    def close(self) -> None:
-        self.closed = True
 
 
 def damaged_png(width: int, height: int) -> bytes:

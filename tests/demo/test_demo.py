@@ -16,9 +16,10 @@ for package in ("starlette", "uvicorn", "websockets"):
     pytest.importorskip(package, reason=f"{package}, of the extra [demo], is not installed")
 
 # ruff: noqa: E402  (what follows needs them)
-from demo_client import WAIT_S, StubEngine, ask, damaged_png, encode, frame, live, receive, send
+from demo_client import WAIT_S, ask, damaged_png, encode, frame, live, receive, send
 from demo_server import running
 
+from tests.stub_engine import StubEngine
 from upperbodyseg import FrameInput, segment
 from upperbodyseg.demo.app import open_engine
 from upperbodyseg.effects import blur_background, cut_out, replace_background

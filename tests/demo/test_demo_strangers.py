@@ -22,11 +22,12 @@ for package in ("starlette", "uvicorn", "websockets"):
     pytest.importorskip(package, reason=f"{package}, of the extra [demo], is not installed")
 
 # ruff: noqa: E402  (what follows needs them)
-from demo_client import WAIT_S, StubEngine
+from demo_client import WAIT_S
 from demo_server import running
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from tests.stub_engine import StubEngine
 from upperbodyseg import segment
 from upperbodyseg.demo.app import MEDIA_TYPE
 from upperbodyseg.http.limits import Limits

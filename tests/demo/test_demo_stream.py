@@ -19,10 +19,11 @@ for package in ("starlette", "uvicorn", "websockets"):
     pytest.importorskip(package, reason=f"{package}, of the extra [demo], is not installed")
 
 # ruff: noqa: E402  (what follows needs them)
-from demo_client import WAIT_S, StubEngine, ask, damaged_png, decode, encode, frame, live, receive
+from demo_client import WAIT_S, ask, damaged_png, decode, encode, frame, live, receive
 from demo_server import running
 from websockets.exceptions import ConnectionClosed
 
+from tests.stub_engine import StubEngine
 from upperbodyseg import (
     FrameInput,
     ImageBuffer,
@@ -196,7 +197,7 @@ def test_too_large_a_message_ends_the_stream() -> None:
 
 
 def test_a_failing_model_is_told_in_its_own_words(webcam: U8) -> None:
-    class Broken(StubEngine):  # type: ignore[misc]  # checked as tests.demo.demo_client
+    class Broken(StubEngine):
         def process(self, frame: FrameInput, blur_sigma: float = 0.5) -> SegmentationOutput:
             raise InferenceError("the runtime failed on purpose")
 

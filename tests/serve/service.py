@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.servers import running_app
-from upperbodyseg import FrameInput, ImageBuffer, SegmentationOutput, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg import SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.http.engines import Engine
 from upperbodyseg.pool import SegmenterPool
 from upperbodyseg.serve.app import create_app, make_limits
@@ -98,24 +97,3 @@ def encode(picture: U8, suffix: str = ".png") -> bytes:
     done, data = cv2.imencode(suffix, picture)
     assert done
     return data.tobytes()
-
-
-class StubEngine:
-    """An engine that takes as long as it is told to, and finds nobody."""
-
-    def __init__(self) -> None:
-        self.started = threading.Semaphore(0)
-        self.may_go_on = threading.Event()
-        self.closed = False
-
-    def process(self, frame: FrameInput, blur_sigma: float = 0.5) -> SegmentationOutput:
-        self.started.release()
-        assert self.may_go_on.wait(WAIT_S)
-        mask = np.zeros((frame.frame.height, frame.frame.width), np.uint8)
-        stages = ("preprocess", "detection", "segmentation", "postprocess", "total")
-        return SegmentationOutput(
-            True, frame.timestamp, ImageBuffer.view(mask), (), dict.fromkeys(stages, 0.0)
-        )
-
-    def close(self) -> None:
-        self.closed = True

@@ -22,11 +22,12 @@ for package in ("starlette", "uvicorn", "websockets", "python_multipart", "prome
 # ruff: noqa: E402  (what follows needs them)
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
-from service import U8, WAIT_S, Answer, StubEngine, ask, encode, form, post_form, running
+from service import U8, WAIT_S, Answer, ask, encode, form, post_form, running
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from tests.stub_engine import StubEngine
 from upperbodyseg import InputError, segment
 from upperbodyseg.cli import main
 from upperbodyseg.effects import blur_background, cut_out, portrait_blur, replace_background

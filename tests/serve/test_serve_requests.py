@@ -13,10 +13,11 @@ for package in ("starlette", "uvicorn", "websockets", "python_multipart", "prome
     pytest.importorskip(package, reason=f"{package}, of the extra [serve], is not installed")
 
 # ruff: noqa: E402  (what follows needs them)
-from service import U8, WAIT_S, StubEngine, ask, encode, post_form, running
+from service import U8, WAIT_S, ask, encode, post_form, running
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.stub_engine import StubEngine
 from upperbodyseg import InputError
 from upperbodyseg.http.messages import pack, unpack
 from upperbodyseg.http.server import bind

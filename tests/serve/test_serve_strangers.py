@@ -30,9 +30,10 @@ for package in ("starlette", "uvicorn", "websockets", "python_multipart", "prome
 # ruff: noqa: E402  (what follows needs them)
 from hypothesis import given
 from hypothesis import strategies as st
-from service import U8, WAIT_S, Answer, StubEngine, ask, encode, form, post_form, running
+from service import U8, WAIT_S, Answer, ask, encode, form, post_form, running
 from websockets.sync.client import connect
 
+from tests.stub_engine import StubEngine
 from upperbodyseg.http.limits import RefusedError
 from upperbodyseg.serve.forms import parse_upload
 from upperbodyseg.serve.options import ServeOptions

@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from web_server import CHROMIUM, CSP, FLAGS, ISOLATED, WEB, serving
+from web_server import CSP, ISOLATED, WEB, serving
+
+from tests.chromium import CHROMIUM, FLAGS
 
 try:
     from playwright.sync_api import sync_playwright
