@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,7 @@ class Answers(NamedTuple):
     def cells(self, seconds: float) -> str:
         """Of the table; a turn of so many seconds may have been too short for any answer."""
         if not self.rate:
-            return f"none in {seconds:g} s | |"
+            return f"none in {seconds:g} s | | |"
         return f"{self.rate:.1f} | {self.p50:.0f} | {self.p99:.0f} |"
 
 
@@ -103,7 +104,7 @@ def ask(port: int, body: bytes, clients: int, seconds: float) -> Answers:
     failed = sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", out)))
     failed += sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", out)))
     rate = re.search(r"Requests/sec: +([\d.]+)", out)
-    p50, p99 = (re.search(rf"{percent}% +([\d.]+)(us|ms|s|m)\n", out) for percent in (50, 99))
+    p50, p99 = (re.search(rf"{percent}% +([\d.]+)(us|ms|s|m)\b", out) for percent in (50, 99))
     assert rate, out
     assert p50, out
     assert p99, out
@@ -119,7 +120,10 @@ def settle(port: int, body: bytes) -> None:
     """Wait until a server has done what wrk left behind, or the next turn would share its CPUs."""
     kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/api/remove", body, kind)
-    urllib.request.urlopen(request, timeout=600).close()
+    try:
+        urllib.request.urlopen(request, timeout=600).close()
+    except urllib.error.HTTPError as exc:
+        raise SystemExit(f"the server on port {port} answers {exc}: is its model there?") from exc
 
 
 def resident_mb(pid: int) -> float:
