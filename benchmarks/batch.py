@@ -36,7 +36,6 @@ import numpy as np
 from benchmarks import bill
 from benchmarks.figures import publish
 from upperbodyseg.batch.options import BatchOptions
-from upperbodyseg.batch.storage import list_sources
 from upperbodyseg.models.spec import MODELS
 from upperbodyseg.pictures import SUFFIXES
 
@@ -91,6 +90,8 @@ def copy_pictures(source: Path, folder: Path, count: int) -> None:
 
 def listed_bytes(count: int = 20_000) -> float:
     """Bytes of memory that each picture of a job's list takes."""
+    from upperbodyseg.batch.storage import list_sources  # noqa: PLC0415  (of the extra)
+
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "list.txt"
         file.write_text("".join(f"s3://bucket/photos/{n:05}/{n:09}.jpg\n" for n in range(count)))
@@ -267,6 +268,8 @@ def main() -> None:
     bill.add_options(parser)
     args = parser.parse_args()
 
+    if not importlib.util.find_spec("ray"):
+        raise SystemExit("Ray is not installed: pip install 'upperbodyseg[ray]'")
     names = [POOL, RAY, JOINED]
     if importlib.util.find_spec("distributed"):
         names.append(DASK)
