@@ -20,6 +20,7 @@ import importlib.util
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,7 @@ MACHINES = (1, 2, 4, 16, 64)
 EQUAL = 1.05  # rates that differ by less count as equal
 READS, WRITES = 2.0, 1.0  # requests of a picture to a bucket, and a write for each shard: a test counts them
 MARK = "UPPERBODYSEG_TURN"
+QUIET = 0.5  # the highest load of a machine that does nothing else
 
 
 class Turn(NamedTuple):
@@ -123,18 +125,18 @@ def memory_mb(mark: str) -> float:
 def cluster(cpus: int, environment: dict[str, str]) -> Iterator[str]:
     """A Ray cluster's address."""
     command = [sys.executable, "-m", "benchmarks.batch_peers", "cluster", "--cpus", str(cpus)]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    ) as process:
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        ) as process,
+    ):
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         if not address:
-            raise SystemExit("a Ray cluster can't be started here")
+            process.wait()
+            log.seek(0)
+            raise SystemExit(f"a Ray cluster can't be started here:\n{log.read()}")
         try:
             yield address
         finally:
@@ -165,11 +167,16 @@ def watch(command: list[str], mark: str, environment: dict[str, str], target: Pa
     memory = 0.0
     with tempfile.TemporaryFile() as log:
         began = time.time()
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        while process.poll() is None:
-            memory = max(memory, memory_mb(mark))
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(0.5)
+        # A session of its own, as Ray's processes have: Linux shares the CPUs out among sessions.
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+        try:
+            while process.poll() is None:
+                memory = max(memory, memory_mb(mark))
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.5)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
         seconds = time.time() - began
         if process.returncode:
             log.seek(0)
@@ -270,6 +277,12 @@ def main() -> None:
 
     if not importlib.util.find_spec("ray"):
         raise SystemExit("Ray is not installed: pip install 'upperbodyseg[ray]'")
+    load = os.getloadavg()[0]
+    if load > QUIET:
+        print(
+            f"The machine was not quiet: its load was {load:.1f} before. Linux shares the CPUs out among "
+            "sessions, and Ray has several. Its rates are too high here, and nothing follows from them.\n"
+        )
     names = [POOL, RAY, JOINED]
     if importlib.util.find_spec("distributed"):
         names.append(DASK)
