@@ -288,7 +288,8 @@ class Reader:
                 )
         chain.append(("scale", scaling))
         if colours.is_hdr:
-            deep = "rgba64" if has_alpha else "rgb48"
+            # Planar: into packed RGB of 16 bits, FFmpeg's scaler clips colours below 0 to a quarter of full.
+            deep = "gbrap16" if has_alpha else "gbrp16"
             chain += [("format", f"pix_fmts={deep}"), ("lut3d", f"file={self._tone_table(colours.transfer)}")]
         chain.append(("format", f"pix_fmts={'bgra' if has_alpha else 'bgr24'}"))
         if not fits:

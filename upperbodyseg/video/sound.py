@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 from upperbodyseg.errors import VideoError
+from upperbodyseg.video.filter_graph import FilterGraph, build_graph
 from upperbodyseg.video.format import SoundTrack
 from upperbodyseg.video.libav import load_av
 
@@ -188,8 +188,7 @@ class EncodedTrack:
         except ValueError as exc:  # UnknownCodecError
             raise VideoError(f"this build of FFmpeg has no {codec}: install PyAV from PyPI") from exc
         self._source, self._rate, self._layout = source, rate, layout
-        self._graph: Any = None
-        self._built_for: object = None
+        self._resampler = FilterGraph()
         self._next: Fraction | None = None  # time after the last frame, in seconds
         self._any = self._ended = False
 
@@ -212,7 +211,7 @@ class EncodedTrack:
         if self._ended:
             return []
         self._ended = True
-        written = self._encode(self._flush())
+        written = self._encode(self._resampler.flush())
         if self._any:  # an encoder that never saw a frame has nothing to give
             written += self.stream.encode(None)
         return written
@@ -240,45 +239,19 @@ class EncodedTrack:
         frame.pts = round((time or 0) / time_base)
         self._next = (frame.pts + frame.samples) * time_base
         given = frame.sample_rate, frame.format.name, layout
-        ready = []
-        if given != self._built_for:
-            ready = self._flush()
-            self._build(*given)
-            self._built_for = given
-        self._graph.push(frame)
-        return ready + self._pull()
+        return self._resampler.push(frame, given, lambda: self._build(*given))
 
-    def _build(self, rate: int, format: str, layout: str) -> None:
-        graph = load_av().filter.Graph()
-        nodes = [
-            graph.add_abuffer(sample_rate=rate, format=format, layout=layout, time_base=Fraction(1, rate)),
-            # Gaps in the source become silence, so that what follows stays in step.
-            graph.add("aresample", "async=1"),
-            graph.add(
-                "aformat",
-                f"sample_fmts={self.stream.codec_context.format.name}:sample_rates={self._rate}"
-                f":channel_layouts={self._layout}",
-            ),
-            graph.add("abuffersink"),
-        ]
-        for one, next_one in itertools.pairwise(nodes):
-            one.link_to(next_one)
-        graph.configure()
-        self._graph = graph
+    def _build(self, rate: int, format: str, layout: str) -> Any:
+        written = (
+            f"sample_fmts={self.stream.codec_context.format.name}:sample_rates={self._rate}"
+            f":channel_layouts={self._layout}"
+        )
+        # Gaps in the source become silence, so that what follows stays in step.
+        chain = (("aresample", "async=1"), ("aformat", written), ("abuffersink", ""))
 
-    def _flush(self) -> list[Any]:
-        if self._graph is None:
-            return []
-        self._graph.push(None)
-        ready = self._pull()
-        self._graph = self._built_for = None
-        return ready
+        def add_source(graph: Any) -> Any:
+            return graph.add_abuffer(
+                sample_rate=rate, format=format, layout=layout, time_base=Fraction(1, rate)
+            )
 
-    def _pull(self) -> list[Any]:
-        av = load_av()
-        frames = []
-        while True:
-            try:
-                frames.append(self._graph.pull())
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return frames
+        return build_graph(add_source, chain)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from upperbodyseg.errors import UpperBodySegError, VideoError
 from upperbodyseg.files import NewFile
 from upperbodyseg.video.colour import FULL, LIMITED
-from upperbodyseg.video.convert import PALETTE, SCALING, Filter, range_name
+from upperbodyseg.video.convert import SCALING, Filter, range_name
 from upperbodyseg.video.encoding import encoding_of
+from upperbodyseg.video.filter_graph import PALETTE
 from upperbodyseg.video.format import Frame, Layout, VideoFormat
 from upperbodyseg.video.libav import load_av, reason, tag_options
 from upperbodyseg.video.paths import partial_name
