@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from upperbodyseg.buffers import Buffers
 from upperbodyseg.clock import Clock
+from upperbodyseg.geometry import Letterbox
 from upperbodyseg.models.interpreter import Interpreter, load_interpreter
 from upperbodyseg.models.spec import DETECTOR
 from upperbodyseg.postprocess.acceptance import Acceptance
 from upperbodyseg.postprocess.detections import MIN_CELL_SCORE, decode_detections
-from upperbodyseg.preprocess.letterbox import letterbox
+from upperbodyseg.preprocess.letterbox import letterbox, letterbox_side
 from upperbodyseg.preprocess.pixel_format import Frame
+from upperbodyseg.preprocess.side import Side, persons_at_side, strip_at
 from upperbodyseg.types import DetectedPerson
 
 __all__ = ["PersonDetector"]
@@ -69,11 +74,39 @@ class PersonDetector:
             InferenceError: the runtime failed.
         """
         clock = clock or Clock()
+        square, fit = letterbox(frame, self._interpreter.spec.input_shape[1], buffers)
+        return self._run(square, fit, frame.size, least_score, clock)
+
+    def detect_at_side(
+        self,
+        frame: Frame,
+        side: Side,
+        least_score: float = MIN_CELL_SCORE,
+        buffers: Buffers | None = None,
+        clock: Clock | None = None,
+    ) -> tuple[DetectedPerson, ...]:
+        """Everything at a frame's side that may be a person who comes in.
+
+        Args, returns and raises as for :meth:`detect`, but only the strip at ``side`` is looked at.
+        """
+        clock = clock or Clock()
+        square, fit = letterbox_side(frame, self._interpreter.spec.input_shape[1], side, buffers)
+        strip = strip_at(side, frame.size)
+        found = self._run(square, fit, (strip.height, 2 * strip.width), least_score, clock)
+        return tuple(persons_at_side(found, side, frame.size))
+
+    def _run(
+        self,
+        square: NDArray[np.uint8],
+        fit: Letterbox,
+        size: tuple[int, int],
+        least_score: float,
+        clock: Clock,
+    ) -> tuple[DetectedPerson, ...]:
         spec = self._interpreter.spec
-        square, fit = letterbox(frame, spec.input_shape[1], buffers)
         clock.lap("preprocess")
         output = self._interpreter.run(square)
         least = min(MIN_CELL_SCORE, least_score)
-        detections = decode_detections(output, spec.stride, spec.unit, fit, frame.size, least)
+        detections = decode_detections(output, spec.stride, spec.unit, fit, size, least)
         clock.lap("detection")
         return detections

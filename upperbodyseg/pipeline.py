@@ -29,6 +29,7 @@ from upperbodyseg.postprocess.mask import Part, compose_mask
 from upperbodyseg.postprocess.refine import Guide
 from upperbodyseg.preprocess.pixel_format import Frame, open_frame
 from upperbodyseg.preprocess.regions import group_persons, grown
+from upperbodyseg.preprocess.side import Side
 from upperbodyseg.segmenter import PersonSegmenter, SegmentedRegion
 from upperbodyseg.stream import Stream
 from upperbodyseg.types import DetectedPerson, FrameInput, SegmentationOutput
@@ -131,16 +132,20 @@ class Pipeline:
 
     def _segment_next(self, frame: Frame, clock: Clock) -> tuple[list[Part], Persons]:
         stream = self._stream
-        check = stream.begin(frame)
+        look = stream.begin(frame)
+        least = self._acceptance.lowest
         while True:
-            if check:
-                detections = self._detector.detect(frame, self._acceptance.lowest, self._buffers, clock)
-                stream.check(detections)
+            if look == "whole":
+                stream.check(self._detector.detect(frame, least, self._buffers, clock))
+            elif look is not None:
+                entering = self._detector.detect_at_side(frame, look, least, self._buffers, clock)
+                stream.check_side(look, entering)
             tracks = list(stream.tracks)
-            regions = [self._segment(frame, track.region, clock, quick=True) for track in tracks]
-            shown, check = stream.follow([seen.mask for seen in regions])
-            if not check:
+            regions = [self._segment(frame, t.region, clock, quick=True, side=t.side) for t in tracks]
+            shown, is_lost = stream.follow([seen.mask for seen in regions])
+            if not is_lost:
                 break
+            look = "whole"
         parts: list[Part] = []
         for track, seen, show in zip(tracks, regions, shown, strict=True):
             if not show:
@@ -154,8 +159,10 @@ class Pipeline:
         clock.lap("postprocess")
         return parts, distinct_persons(person for track in stream.tracks for person in track.persons)
 
-    def _segment(self, frame: Frame, region: Region, clock: Clock, quick: bool = False) -> SegmentedRegion:
-        return self._segmenter.segment(frame, region, quick, self._buffers, clock)
+    def _segment(
+        self, frame: Frame, region: Region, clock: Clock, quick: bool = False, side: Side | None = None
+    ) -> SegmentedRegion:
+        return self._segmenter.segment(frame, region, quick, self._buffers, clock, side)
 
     @property
     def _refines_stills(self) -> bool:

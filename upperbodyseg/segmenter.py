@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from upperbodyseg.buffers import Buffers
 from upperbodyseg.clock import Clock
-from upperbodyseg.geometry import Region
+from upperbodyseg.geometry import Region, resize
 from upperbodyseg.models.interpreter import Interpreter, load_interpreter
 from upperbodyseg.models.spec import SEGMENTER
 from upperbodyseg.postprocess.mask import cells_to_pixels, probability_to_mask
 from upperbodyseg.preprocess.exposure import exposed
 from upperbodyseg.preprocess.pixel_format import Frame
+from upperbodyseg.preprocess.side import Side, mirror
 
 __all__ = ["PersonSegmenter", "SegmentedRegion"]
 
@@ -57,6 +58,7 @@ class PersonSegmenter:
         quick: bool = False,
         buffers: Buffers | None = None,
         clock: Clock | None = None,
+        side: Side | None = None,
     ) -> SegmentedRegion:
         """Segment one region.
 
@@ -66,15 +68,23 @@ class PersonSegmenter:
             quick: read the frame as :func:`~upperbodyseg.geometry.resize` does with ``quick``.
             buffers: scratch memory.
             clock: gets the laps "preprocess" and "segmentation".
+            side: of the frame, where the region is to be seen beside its mirror image.
 
         Raises:
             InferenceError: the runtime failed.
         """
         clock = clock or Clock()
         _, height, width, _ = self._interpreter.spec.input_shape
-        bgr = frame.read_bgr(region, height, width, buffers, quick)
+        if side is None:
+            bgr = frame.read_bgr(region, height, width, buffers, quick)
+            clock.lap("preprocess")
+            return SegmentedRegion(region, bgr, self._mask(bgr, clock))
+        half = frame.read_bgr(region, height, width // 2, buffers, quick)
+        both = mirror(half, side)
         clock.lap("preprocess")
-        return SegmentedRegion(region, bgr, self._mask(bgr, clock))
+        mask = self._mask(both, clock)
+        mask = mask[:, width // 2 :] if side == "left" else mask[:, : width // 2]
+        return SegmentedRegion(region, resize(half, height, width), resize(mask, height, width))
 
     def augmented(self, seen: SegmentedRegion, clock: Clock | None = None) -> SegmentedRegion:
         """The same region with the mean of its mask and of its mirror image's mask.

@@ -4,13 +4,17 @@ The detector costs about two fifths of the segmenter, and people move little in 
 between two checks each region follows the mask of the frame before. The detector checks every few frames. It
 checks at once when the picture changes altogether or a person is lost. It checks the next frame when a mask
 newly reaches its region's edge, shrinks or falls apart.
+
+Where something moves at the frame's left or right side, and nobody is followed there, the detector looks at
+that side instead, beside its mirror image (:mod:`upperbodyseg.preprocess.side`). The segmenter, too, sees
+whoever comes in that way until the side no longer cuts them off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,13 +22,15 @@ from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Region
 from upperbodyseg.image_buffer import ImageType
+from upperbodyseg.motion import Motion
 from upperbodyseg.postprocess.acceptance import Acceptance
 from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.regions import MAX_REGIONS, group_persons, region_around
+from upperbodyseg.preprocess.side import Box, Side, is_cut, region_at_side
 from upperbodyseg.types import DetectedPerson
 
-__all__ = ["CHECK_EVERY", "EMPTY_CHECK_EVERY", "FORGIVEN_CHECKS", "Stream", "Track"]
+__all__ = ["CHECK_EVERY", "EMPTY_CHECK_EVERY", "FORGIVEN_CHECKS", "Look", "Stream", "Track"]
 
 CHECK_EVERY = 5
 """Frames from one check to the next while people are followed: two chances to see somebody who walks in
@@ -37,17 +43,15 @@ FORGIVEN_CHECKS = 3
 """A person whom the detector misses at that many checks in a row is given up, whatever the segmenter
 marks there."""
 
-_GRID = (18, 24)  # cells of the picture by whose means a cut is noticed: grain is lost in a mean
-_CELL_SAMPLES = 4  # each way, in a cell
-_CUT_LEVELS = 16  # grey levels by which a cell differs that has changed
-_CUT_SHARE = 0.4  # of the cells; a person who waves in front of the camera stays below
-
-_STIR_LEVELS = 6  # grey levels by which a cell differs in which something moves
-_STIR_NOISE = 8  # the same, times the median cell's
-_STIR_CELLS = 2  # in so many, outside the regions, somebody may be coming in
 STIR_CHECKS = 8
 """Frames in a row that are checked because something moves outside the regions. A fan is not checked for
 ever: only frames in which all is still restore them, one each."""
+
+SIDE_CHECKS = 16
+"""The same for what moves at the frame's left or right side. Whoever walks in slowly shows little for long."""
+
+Look = Literal["whole"] | Side
+"""What the detector checks: the whole frame, or one side."""
 
 _CELLS = 64  # a mask is looked at in that many points each way
 _SPECK = 0.05  # of the largest piece of a mask: smaller pieces are not followed
@@ -96,7 +100,9 @@ def _extent(mask: NDArray[np.uint8], region: Region, frame_size: tuple[int, int]
     )
 
 
-def _follow(region: Region, box: tuple[float, float, float, float], frame_size: tuple[int, int]) -> Region:
+def _follow(
+    region: Region, box: tuple[float, float, float, float], frame_size: tuple[int, int], side: Side | None
+) -> Region:
     """The region for the next frame: the same, unless the mask comes near its edge or leaves it empty.
 
     A region that stays keeps its picture unchanged, and so its mask.
@@ -111,7 +117,7 @@ def _follow(region: Region, box: tuple[float, float, float, float], frame_size: 
     )
     if roomy and (box[2] - box[0]) * (box[3] - box[1]) >= _LOOSE * region.area:
         return region
-    wanted = region_around(box, frame_size)
+    wanted = region_around(box, frame_size) if side is None else region_at_side(box, side, frame_size)
     return region if roomy and wanted.area >= _LOOSE * region.area else wanted
 
 
@@ -126,6 +132,7 @@ class Track:
         new: not yet accepted.
         missed: checks in a row at which the detector saw nobody there.
         extent: what the mask covered at the last check.
+        side: of the frame, where it cuts the person off: the region is segmented beside its mirror image.
     """
 
     region: Region
@@ -134,12 +141,21 @@ class Track:
     new: bool = True
     missed: int = 0
     extent: _Extent | None = None
+    side: Side | None = None
+
+    def likeness(self, region: Region) -> float:
+        """How much another region is this one, 0-1."""
+        if self.side is None:
+            return self.region.overlap(region)
+        # The same person's is wider where the frame is not mirrored.
+        return self.region.intersection_area(region) / max(min(self.region.area, region.area), 1)
 
 
 class Stream:
     """The tracks of one stream. Not for several threads at a time.
 
-    A frame goes through :meth:`begin`, :meth:`check` where that says so, and :meth:`follow`.
+    A frame goes through :meth:`begin`, :meth:`check` or :meth:`check_side` where that says so, and
+    :meth:`follow`.
 
     Args:
         acceptance: who counts as a person.
@@ -156,56 +172,55 @@ class Stream:
         """Start a new stream."""
         self.tracks: list[Track] = []
         self._key: tuple[int, int, ImageType] | None = None
-        self._cells = np.zeros((0, 0), np.uint8)
+        self._motion = Motion()
         self._age = 0  # frames since the last check
-        self._due = self._cut = True
-        self._checked = False
-        self._stir_checks = STIR_CHECKS
+        self._due: Look | None = "whole"
+        self._cut = True
+        self._checked = self._checked_side = False
+        self._stir_checks, self._side_checks = STIR_CHECKS, SIDE_CHECKS
 
-    def begin(self, frame: Frame) -> bool:
+    def begin(self, frame: Frame) -> Look | None:
         """Look at a new frame.
 
         A frame of another size or layout starts a new stream.
 
         Returns:
-            Whether the detector is to check it.
+            What of it the detector is to check; None for nothing.
         """
         key = (frame.height, frame.width, frame.image_type)
         if key != self._key:
             self.forget()
             self._key = key
-        cells = _cells(frame)
-        stirs = False
-        if self._cells.shape == cells.shape:
-            change = cv2.absdiff(cells, self._cells)
-            self._cut = bool(np.count_nonzero(change > _CUT_LEVELS) > _CUT_SHARE * cells.size)
-            stirs = self._stirs(change)
-        self._cells = cells
+        self._motion.see(frame, (track.region for track in self.tracks))
+        self._cut = self._cut or self._motion.is_cut
         self._age += 1
-        every = CHECK_EVERY if self.tracks else EMPTY_CHECK_EVERY
-        self._checked = self._due or self._cut or stirs or self._age >= every
-        return self._checked
+        look = self._choose_look()
+        self._checked = look == "whole"
+        return look
 
-    def _stirs(self, change: NDArray[np.uint8]) -> bool:
-        """Whether to check since something moves where nobody is followed, by how much the cells changed."""
-        assert self._key is not None
-        rows, columns = change.shape
-        y, x = rows / self._key[0], columns / self._key[1]
-        middle = change.size // 2
-        noise = int(np.partition(change.ravel(), middle)[middle])
-        moves = change > max(_STIR_LEVELS, _STIR_NOISE * noise)
-        for track in self.tracks:
-            region = track.region  # and a cell around it
-            top, bottom = max(int(region.y0 * y) - 1, 0), int(region.y1 * y) + 2
-            left, right = max(int(region.x0 * x) - 1, 0), int(region.x1 * x) + 2
-            moves[top:bottom, left:right] = False
-        if np.count_nonzero(moves) < _STIR_CELLS:
+    def _choose_look(self) -> Look | None:
+        if self._cut:
+            return "whole"
+        if self._due is not None:
+            return self._due
+        side = self._motion.side
+        if self._age >= (CHECK_EVERY if self.tracks else EMPTY_CHECK_EVERY):
+            side = side or next((t.side for t in self.tracks if t.side is not None), None)
+            if side is None or self._checked_side:
+                return "whole"
+            self._age, self._checked_side = 0, True
+            return side
+        stirs = self._motion.stirs
+        if side is not None and self._side_checks > 0:
+            self._side_checks -= 1
+            return side
+        if stirs and self._stir_checks > 0:
+            self._stir_checks -= 1
+            return "whole"
+        if not stirs and side is None:
             self._stir_checks = min(self._stir_checks + 1, STIR_CHECKS)
-            return False
-        if self._stir_checks == 0:
-            return False
-        self._stir_checks -= 1
-        return True
+            self._side_checks = min(self._side_checks + 1, SIDE_CHECKS)
+        return None
 
     def check(self, detections: Sequence[DetectedPerson]) -> None:
         """Bring the tracks in line with what the detector sees in this frame.
@@ -222,25 +237,71 @@ class Stream:
             for track in old:
                 track.smoother.forget()
         for region, members in group_persons(acceptance.candidates(detections), size, acceptance.margin):
-            same = [t for t in old if t.region.overlap(region) >= _SAME]
+            same = [t for t in old if t.likeness(region) >= _SAME]
             if not same:
                 self.tracks.append(Track(region, members))
                 continue
-            track = max(same, key=lambda t: t.region.overlap(region))
+            track = max(same, key=lambda t: t.likeness(region))
             old.remove(track)
-            if not all(track.region.contains(p.box) for p in members):
+            if track.side is None and not all(track.region.contains(p.box) for p in members):
                 track.region = region
             track.persons, track.missed, track.extent = members, 0, None
             self.tracks.append(track)
         taken = [t.region for t in self.tracks]
         for track in old:
-            track.missed = 0 if any(_inside(p, track.region) for p in reminders) else track.missed + 1
+            if any(_inside(p, track.region) for p in reminders):
+                track.missed = 0
+            elif track.side is None or self._cut:  # the whole frame shows too little of whoever comes in
+                track.missed += 1
             given_up = track.missed >= (1 if self._cut else FORGIVEN_CHECKS)
             covered = any(2 * track.region.intersection_area(r) > track.region.area for r in taken)
             if not (given_up or covered) and len(self.tracks) < MAX_REGIONS:
                 track.extent = None
                 self.tracks.append(track)
-        self._age, self._due, self._cut, self._checked = 0, False, False, True
+        self._age, self._due, self._cut, self._checked = 0, None, False, True
+        self._checked_side = False
+
+    def check_side(self, side: Side, detections: Sequence[DetectedPerson]) -> None:
+        """Follow whoever comes in at a side.
+
+        Args:
+            side: of the frame.
+            detections: those that reach it, best first.
+        """
+        assert self._key is not None
+        acceptance = self._acceptance
+        self._due = None
+        entering = [t for t in self.tracks if t.side == side]
+        for track in entering:
+            seen = any(_inside(p, track.region) for p in acceptance.reminders(detections))
+            track.missed = 0 if seen else track.missed + 1
+            track.extent = None
+        self.tracks = [t for t in self.tracks if t.missed < FORGIVEN_CHECKS]
+        elsewhere = [t for t in self.tracks if t.side != side]
+        persons = tuple(
+            person
+            for person in acceptance.candidates(detections)
+            if self._motion.has_changed(person.box) and not any(_inside(person, t.region) for t in elsewhere)
+        )
+        if not persons:
+            return
+        # One region: of somebody who comes in, several parts may be seen, and some move but aren't.
+        boxes: list[Box] = [person.box for person in persons]
+        changed = self._motion.changed_at(side)
+        if changed is not None and any(_overlap(changed, box) for box in boxes):
+            boxes.append(changed)
+        x0, y0, x1, y1 = (
+            pick(values) for pick, values in zip((min, min, max, max), zip(*boxes, strict=True), strict=True)
+        )
+        region = region_at_side((x0, y0, x1, y1), side, self._key[:2], acceptance.margin)
+        same = [t for t in self.tracks if t.likeness(region) >= _SAME]
+        if not same and len(self.tracks) < MAX_REGIONS:
+            self.tracks.append(Track(region, persons, side=side))
+        for track in same:
+            if track.side == side:
+                track.persons = persons
+                if not track.region.contains((x0, y0, x1, y1)):
+                    track.region = region
 
     def follow(self, masks: Sequence[NDArray[np.uint8]]) -> tuple[list[bool], bool]:
         """Learn from the masks of all tracks where they go.
@@ -271,8 +332,12 @@ class Stream:
                 or extent.area < _SHRUNK * before.area
                 or extent.pieces > before.pieces
             ):
-                self._due = True
-            track.region = _follow(track.region, extent.box, size)
+                self._due = track.side or "whole"
+            if track.side is not None and not is_cut(extent.box, track.side, size):
+                # The whole frame shows enough of them now, and the next check is to say so.
+                track.side, track.missed = None, FORGIVEN_CHECKS - 1
+                track.region = region_around(extent.box, size)
+            track.region = _follow(track.region, extent.box, size, track.side)
         self.tracks = [t for t, keep in zip(self.tracks, shown, strict=True) if keep]
         return shown, lost and not self._checked
 
@@ -292,21 +357,12 @@ class Stream:
         return [keep and (certain or not track.new) for keep, track in zip(kept, self.tracks, strict=True)]
 
 
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 def _inside(person: DetectedPerson, region: Region) -> bool:
     x0, y0, x1, y1 = person.box
     width = min(x1, region.x1) - max(x0, region.x0)
     height = min(y1, region.y1) - max(y0, region.y0)
     return 2 * max(width, 0) * max(height, 0) > (x1 - x0) * (y1 - y0)
-
-
-def _cells(frame: Frame) -> NDArray[np.uint8]:
-    """Means of a coarse grid's cells, of the frame's luma or green, each from a few samples."""
-    rows, columns = (
-        max(side // (cells * _CELL_SAMPLES), 1)
-        for side, cells in zip((frame.height, frame.width), _GRID, strict=True)
-    )
-    plane = frame.planes[0] if frame.image_type.is_yuv else frame.planes[0][..., 1]
-    # Samples are far apart: a copy of them is small. A new array in any case, since the caller may fill the
-    # frame anew.
-    samples: NDArray[np.uint8] = plane[rows // 2 :: rows, columns // 2 :: columns].copy()
-    return cv2.resize(samples, _GRID[::-1], interpolation=cv2.INTER_AREA)
