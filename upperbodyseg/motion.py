@@ -29,7 +29,9 @@ _STILL_FRAMES = 10  # without motion, after which the picture is that of the roo
 
 
 class Motion:
-    """The last frame, and the room: the last one after some without motion. Not for several threads at a time.
+    """The last frame, and the room: the last one after some without motion.
+
+    Not for several threads at a time.
 
     Attributes:
         is_cut: whether the newest frame is altogether another than the one before.
@@ -85,8 +87,8 @@ class Motion:
         """The box of what has come in at a side.
 
         Returns:
-            In frame pixels. None where nothing has changed at the side, or too much for somebody who comes in,
-            or more elsewhere, since then the camera moves.
+            In frame pixels. None where nothing has changed at the side, or too much for somebody who comes
+            in, or more elsewhere, since then the camera moves.
         """
         changes = self._changes
         _, labels, stats, _ = cv2.connectedComponentsWithStats(changes.view(np.uint8), connectivity=8)

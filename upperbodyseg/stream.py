@@ -47,8 +47,8 @@ STIR_CHECKS = 8
 """Frames in a row that are checked because something moves outside the regions. A fan is not checked for
 ever: only frames in which all is still restore them, one each."""
 
-SIDE_CHECKS = 16
-"""The same for what moves at the frame's left or right side. Whoever walks in slowly shows little for long."""
+SIDE_CHECKS = 8
+"""The same for what is new at the frame's left or right side."""
 
 Look = Literal["whole"] | Side
 """What the detector checks: the whole frame, or one side."""
@@ -199,10 +199,8 @@ class Stream:
         return look
 
     def _choose_look(self) -> Look | None:
-        if self._cut:
-            return "whole"
-        if self._due is not None:
-            return self._due
+        if self._cut or self._due is not None:
+            return "whole" if self._cut else self._due
         side = self._motion.side
         if self._age >= (CHECK_EVERY if self.tracks else EMPTY_CHECK_EVERY):
             side = side or next((t.side for t in self.tracks if t.side is not None), None)

@@ -153,7 +153,9 @@ def test_hdr_is_tone_mapped_and_marked_as_bt709(
     blue, green, red = shown[6]
     # Saturated red of BT.2020 lies outside BT.709: without green and blue, as bright as the curves say.
     expected = 255 * tone_map(np.array([0.58, 0, 0]), transfer)
-    assert (red, green, blue) == pytest.approx(tuple(expected), abs=2)  # 1 from 10-bit codes, 1 from the table
+    assert (red, green, blue) == pytest.approx(
+        tuple(expected), abs=2
+    )  # 1 from 10-bit codes, 1 from the table
     # The new background is what it is in any video.
     command = ["video", str(source), "-o", str(tmp_path / "green.mp4"), "--model", "fast"]
     assert main([*command, "--background", "#00b140"]) == 0

@@ -46,7 +46,8 @@ class Streams:
 
     async def serve(self, websocket: WebSocket) -> None:
         """Accept a connection, and answer its frames until it ends: see :func:`_serve_stream`."""
-        with contextlib.suppress(WebSocketDisconnect):
+        # Cancelled, where the server stops and has waited for long enough: Uvicorn would print a traceback.
+        with contextlib.suppress(WebSocketDisconnect, asyncio.CancelledError):
             await websocket.accept()
             if self.count >= self._limits.max_connections:
                 await websocket.send_json(

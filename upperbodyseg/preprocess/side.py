@@ -31,9 +31,7 @@ def strip_at(side: Side, frame_size: tuple[int, int]) -> Region:
     height, width = frame_size
     strip = min(max(min(height, width) // 4 * 2, 2), width)
     return (
-        Region(0, 0, strip, height)
-        if side == "left"
-        else Region((width - strip) // 2 * 2, 0, width, height)
+        Region(0, 0, strip, height) if side == "left" else Region((width - strip) // 2 * 2, 0, width, height)
     )
 
 
@@ -74,9 +72,7 @@ def is_cut(box: Box, side: Side, frame_size: tuple[int, int]) -> bool:
     return gap < 0.5 * reach and reach < CUT_REACH * min(frame_size)
 
 
-def region_at_side(
-    box: Box, side: Side, frame_size: tuple[int, int], margin: float = MARGIN
-) -> Region:
+def region_at_side(box: Box, side: Side, frame_size: tuple[int, int], margin: float = MARGIN) -> Region:
     """The region to segment, with its mirror image, for a person whom the frame's side cuts off.
 
     Args:
