@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 import pytest
 from clips import U8, as_it_is, look, make, names, run, with_alpha
+from tracks import av
 
-from upperbodyseg import VideoError
-from upperbodyseg.video import encoding, pipeline
+from upperbodyseg import SegmenterOptions, UpperBodySegError, VideoError
+from upperbodyseg.video import encoding, pipeline, segment_video
 from upperbodyseg.video.background import VideoBackground
 from upperbodyseg.video.writer import FileWriter
 
@@ -21,7 +22,7 @@ from upperbodyseg.video.writer import FileWriter
 @pytest.fixture
 def all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "_QUEUED_BYTES", 0)
-    monkeypatch.setattr(encoding, "_LARGE_PIXELS", 0)
+    monkeypatch.setattr(encoding, "LARGE_PIXELS", 0)
 
 
 @pytest.mark.usefixtures("all_are_large")
@@ -87,3 +88,56 @@ def test_a_background_is_read_frame_by_frame(tmp_path: Path) -> None:
             background.seek(i / 10)
             seen.append(round(cv2.mean(background(image, mask))[0]))
     assert seen == pytest.approx([50, 190, 50, 190], abs=2)
+
+
+def claim(source: Path, height: int, width: int) -> Path:
+    """Let a Matroska header tell another size than its frames' 640 x 480."""
+
+    def sides(height: int, width: int) -> bytes:
+        return b"\xb0\x82" + width.to_bytes(2, "big") + b"\xba\x82" + height.to_bytes(2, "big")
+
+    content = source.read_bytes()
+    assert content.count(sides(480, 640)) == 1
+    source.write_bytes(content.replace(sides(480, 640), sides(height, width)))
+    return source
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libvpx", "libx264"])
+@pytest.mark.parametrize("has_alpha", [False, True])
+def test_a_header_that_claims_small_frames_does_not_let_large_ones_in(
+    codec: str, has_alpha: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if has_alpha and codec == "libx264":
+        return
+    source = tmp_path / ("in.mkv" if codec == "libx264" else "in.webm")
+    make(source, [np.full((480, 640, 3), 90, np.uint8)] * 2, codec=codec)
+    if has_alpha:  # its decoder is libvpx, which knows no limit
+        content = source.read_bytes()
+        tagged = tmp_path / "tagged.webm"
+        with av.open(str(source)) as given, av.open(str(tagged), "w") as copy:
+            stream = copy.add_stream_from_template(given.streams.video[0])
+            stream.metadata["alpha_mode"] = "1"
+            for packet in given.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    copy.mux(packet)
+        assert tagged.read_bytes() != content
+        source = tagged
+    claim(source, 64, 80)
+    shapes: list[Any] = []
+    monkeypatch.setattr("upperbodyseg.video.reader.Reader._filtered", lambda _, f: shapes.append(f))
+    with pytest.raises(UpperBodySegError, match=r"at most 100,000|no frame of"):
+        run_with_limit(source, tmp_path / "out.mp4")
+    assert shapes == []
+
+
+def run_with_limit(source: Path, target: Path) -> None:
+    options = SegmenterOptions(model="fast", max_pixels=100_000)
+    segment_video(source, target, as_it_is, options=options)
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libvpx", "libx264"])
+def test_small_frames_are_read_whatever_the_header_claims(codec: str, tmp_path: Path) -> None:
+    source = make(tmp_path / "in.mkv", [np.zeros((480, 640, 3), np.uint8)] * 2, codec=codec)
+    assert run(claim(source, 9_800, 10_240), tmp_path / "out.mp4").frames == 2
+    assert look(tmp_path / "out.mp4").size == (480, 640)

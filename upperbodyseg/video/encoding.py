@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from upperbodyseg.video.format import Layout
 
-__all__ = ["ALPHA_CONTAINERS", "CONTAINERS", "Encoding", "encoding_of"]
+__all__ = ["ALPHA_CONTAINERS", "CONTAINERS", "LARGE_PIXELS", "Encoding", "encoding_of"]
 
 CONTAINERS = (".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 """The endings of the files that can be written; VP9 in .webm, GIF in .gif, H.264 in the others (ProRes 4444
@@ -67,7 +67,9 @@ _GIF = Encoding(
     "gif", {}, "pal8", alpha_pixel_format="pal8", is_rgb=True, has_sound=False, time_unit_hz=100, min_step=2
 )
 
-_LARGE_PIXELS = 139_264 * 16 * 16  # the largest frames of H.264's levels, ITU-T H.264, table A-1
+LARGE_PIXELS = 139_264 * 16 * 16
+"""The largest frames of H.264's levels, ITU-T H.264, table A-1. Of larger ones few are held at once."""
+
 # Encoders look ahead by dozens of frames, each in several copies, and every thread has some of its own.
 _LEAN = {
     "libx264": {"preset": "ultrafast", "tune": "zerolatency", "threads": "1"},
@@ -90,6 +92,6 @@ def encoding_of(suffix: str, layout: Layout, pixels: int) -> Encoding:
         encoding = _VP9_ALPHA
     else:
         encoding = {".webm": _VP9, ".gif": _GIF}.get(suffix, _H264)
-    if pixels > _LARGE_PIXELS:
+    if pixels > LARGE_PIXELS:
         return replace(encoding, options={**encoding.options, **_LEAN.get(encoding.codec, {})})
     return encoding

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from upperbodyseg.errors import ImageTooLargeError, VideoError
 from upperbodyseg.video.colour import read_colours
 from upperbodyseg.video.convert import SCALING, Filter, range_name
+from upperbodyseg.video.encoding import LARGE_PIXELS
 from upperbodyseg.video.format import Frame, SoundTrack, VideoFormat
 from upperbodyseg.video.libav import load_av, reason, tag_options
 from upperbodyseg.video.orientation import Orientation
@@ -106,6 +107,8 @@ class Reader:
         # Threads of one frame each would hold as many frames back, and lose those after a damaged one at the
         # end. Decoding has a thread of its own already.
         context.thread_type = "SLICE"
+        if width * height > LARGE_PIXELS:  # AV1's decoder holds some frames for each thread
+            context.thread_count = 1
         context.options = {"max_pixels": str(self._max_pixels)}
         self._decoder = self._choose_decoder()
         self._time_base: Fraction = self._stream.time_base or Fraction(1, av.time_base)
@@ -238,7 +241,12 @@ class Reader:
             yield packet
 
     def _decode(self, packet: Any) -> list[Any]:
+        own = self._stream.codec_context
         try:
+            if self._decoder is not own and packet.is_keyframe:
+                own.decode(
+                    packet
+                )  # libvpx makes room before it tells a size; this one refuses what is too large
             frames: list[Any] = self._decoder.decode(packet)
         except load_av().FFmpegError:
             self.damaged += 1
