@@ -74,6 +74,24 @@ def test_whoever_comes_in_is_shown_within_5_frames(
         assert frames_until_shown(room, person, model, side, speed, empty) <= 5
 
 
+@pytest.mark.parametrize("model", ["accurate", "fast"])
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("speed", [8, 16, 40])
+def test_whoever_came_in_stays_shown(speed: int, side: str, model: str, person: U8) -> None:
+    room, width = office(), person.shape[1]
+    found = False
+    with UpperBodySegmenter(SegmenterOptions(model=model)) as engine:
+        for _ in range(6):
+            engine.process(FrameInput.from_array(room))
+        for seen in range(0, width + 1, speed):
+            bgr, alpha = place(room, person, WIDTH - seen if side == "right" else seen - width)
+            mask = engine.process(FrameInput.from_array(bgr)).mask
+            share = (mask[alpha > 128] > 128).mean() if (alpha > 128).any() else 0
+            assert not found or share > 0.3, seen
+            found = found or share > 0.5
+    assert found
+
+
 @pytest.mark.parametrize("empty", [True, False])
 def test_a_fan_is_not_checked_for_ever(empty: bool, person: U8) -> None:
     room = np.full((HEIGHT, WIDTH, 3), (190, 200, 205), np.uint8)

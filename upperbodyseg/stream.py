@@ -12,7 +12,7 @@ whoever comes in that way until the side no longer cuts them off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -241,8 +241,12 @@ class Stream:
                 continue
             track = max(same, key=lambda t: t.likeness(region))
             old.remove(track)
-            if track.side is None and not all(track.region.contains(p.box) for p in members):
-                track.region = region
+            box = _around(p.box for p in members)
+            if not track.region.contains(box):
+                if track.side is not None and is_cut(box, track.side, size):
+                    track.region = region_at_side(box, track.side, size, acceptance.margin)
+                else:
+                    track.region, track.side = region, None
             track.persons, track.missed, track.extent = members, 0, None
             self.tracks.append(track)
         taken = [t.region for t in self.tracks]
@@ -288,17 +292,15 @@ class Stream:
         changed = self._motion.changed_at(side)
         if changed is not None and any(_overlap(changed, box) for box in boxes):
             boxes.append(changed)
-        x0, y0, x1, y1 = (
-            pick(values) for pick, values in zip((min, min, max, max), zip(*boxes, strict=True), strict=True)
-        )
-        region = region_at_side((x0, y0, x1, y1), side, self._key[:2], acceptance.margin)
+        box = _around(boxes)
+        region = region_at_side(box, side, self._key[:2], acceptance.margin)
         same = [t for t in self.tracks if t.likeness(region) >= _SAME]
         if not same and len(self.tracks) < MAX_REGIONS:
             self.tracks.append(Track(region, persons, side=side))
         for track in same:
             if track.side == side:
                 track.persons = persons
-                if not track.region.contains((x0, y0, x1, y1)):
+                if not track.region.contains(box):
                     track.region = region
 
     def follow(self, masks: Sequence[NDArray[np.uint8]]) -> tuple[list[bool], bool]:
@@ -353,6 +355,12 @@ class Stream:
             scores.append(judgement.score)
         certain = self._acceptance.is_certain(scores)
         return [keep and (certain or not track.new) for keep, track in zip(kept, self.tracks, strict=True)]
+
+
+def _around(boxes: Iterable[Box]) -> Box:
+    """The box that holds them all."""
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
 
 
 def _overlap(one: Box, other: Box) -> bool:
