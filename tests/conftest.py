@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,3 +98,22 @@ def heeded_interrupts() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def nothing_else_to_cut() -> Iterator[None]:
+    """Without what a cut would hit besides: the garbage collector's callbacks (Hypothesis has one), and the
+    measuring of coverage, which would keep its lock for ever."""
+    coverage = getattr(sys.modules.get("coverage"), "Coverage", None)
+    measuring = coverage.current() if coverage else None
+    if measuring is not None:
+        measuring.stop()
+    callbacks = gc.callbacks[:]
+    gc.collect()
+    gc.callbacks.clear()
+    gc.disable()
+    yield
+    gc.enable()
+    gc.callbacks.extend(callbacks)
+    if measuring is not None:
+        measuring.start()

@@ -20,6 +20,7 @@ def cut(*_: object) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no interval timer")
+@pytest.mark.usefixtures("nothing_else_to_cut")
 def test_no_signal_leaves_it_held() -> None:
     lock, cuts = Lock(), 0
     before = signal.signal(signal.SIGALRM, cut)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import itertools
 import random
 import signal
@@ -56,25 +55,6 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
 
     monkeypatch.setattr("upperbodyseg.engine.Pipeline", NoPipeline)
-
-
-@pytest.fixture
-def nothing_else_to_cut() -> Iterator[None]:
-    """Without what a cut would hit besides: the garbage collector's callbacks (Hypothesis has one), and the
-    measuring of coverage, which would keep its lock for ever."""
-    coverage = getattr(sys.modules.get("coverage"), "Coverage", None)
-    measuring = coverage.current() if coverage else None
-    if measuring is not None:
-        measuring.stop()
-    callbacks = gc.callbacks[:]
-    gc.collect()
-    gc.callbacks.clear()
-    gc.disable()
-    yield
-    gc.enable()
-    gc.callbacks.extend(callbacks)
-    if measuring is not None:
-        measuring.start()
 
 
 def cut_off(test: Callable[..., None]) -> Callable[..., None]:
