@@ -38,20 +38,21 @@ def whole_number(name: str, value: Any, least: int, most: int = MAX_INT32, hint:
     return int(value)
 
 
-def number(name: str, value: Any, most: float, what: str = "a number from 0") -> float:
-    """A float from 0 to ``most``; NumPy's numbers are taken, booleans and NaN are not.
+def number(name: str, value: Any, most: float, what: str = "a number from 0", *, least: float = 0.0) -> float:
+    """A float from ``least`` to ``most``; NumPy's numbers are taken, booleans and NaN are not.
 
     Args:
         name: of the argument, for the message.
         value: what the caller gave.
         most: largest value accepted.
         what: the message's wording, which ``to {most}`` follows.
+        least: smallest value accepted.
 
     Raises:
-        InputError: not a number, NaN, infinite, negative or above ``most``.
+        InputError: not a number, NaN, infinite, below ``least`` or above ``most``.
     """
     is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= most:  # no comparison holds for NaN
+    if not is_number or not least <= value <= most:  # no comparison holds for NaN
         raise InputError(f"{name} must be {what} to {most:g}, got {value!r}")
     return float(value)
 

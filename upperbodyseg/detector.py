@@ -13,7 +13,8 @@ from upperbodyseg.geometry import Letterbox
 from upperbodyseg.models.interpreter import Interpreter, load_interpreter
 from upperbodyseg.models.spec import DETECTOR
 from upperbodyseg.postprocess.acceptance import Acceptance
-from upperbodyseg.postprocess.detections import MIN_CELL_SCORE, decode_detections
+from upperbodyseg.postprocess.confidence import Confidence
+from upperbodyseg.postprocess.detections import MIN_CELL_SCORE, decode_detections, without_duplicates
 from upperbodyseg.preprocess.letterbox import letterbox, letterbox_side
 from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.side import Side, persons_at_side, strip_at
@@ -30,12 +31,14 @@ class PersonDetector:
 
     Attributes:
         acceptance: which of the detections count beside this detector's segmenter.
+        confidence: how good the pair's masks are likely to be; None where nobody has measured it.
     """
 
     def __init__(self, interpreter: Interpreter) -> None:
         self._interpreter = interpreter
         assert interpreter.spec.acceptance is not None  # a detector's description has one
         self.acceptance: Acceptance = interpreter.spec.acceptance
+        self.confidence: Confidence | None = interpreter.spec.confidence
 
     @classmethod
     def load(cls, folder: Path, runtime: str = "auto", num_threads: int = 1) -> PersonDetector:
@@ -53,6 +56,19 @@ class PersonDetector:
         return cls(load_interpreter(DETECTOR, folder, runtime, num_threads))
 
     def detect(
+        self,
+        frame: Frame,
+        least_score: float = MIN_CELL_SCORE,
+        buffers: Buffers | None = None,
+        clock: Clock | None = None,
+    ) -> tuple[DetectedPerson, ...]:
+        """Everything in a frame that may be a person, without duplicates of certain detections.
+
+        Args, returns and raises as for :meth:`detect_overlapping`.
+        """
+        return without_duplicates(self.detect_overlapping(frame, least_score, buffers, clock))
+
+    def detect_overlapping(
         self,
         frame: Frame,
         least_score: float = MIN_CELL_SCORE,
@@ -93,7 +109,7 @@ class PersonDetector:
         square, fit = letterbox_side(frame, self._interpreter.spec.input_shape[1], side, buffers)
         strip = strip_at(side, frame.size)
         found = self._run(square, fit, (strip.height, 2 * strip.width), least_score, clock)
-        return tuple(persons_at_side(found, side, frame.size))
+        return tuple(persons_at_side(without_duplicates(found), side, frame.size))
 
     def _run(
         self,

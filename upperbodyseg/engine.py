@@ -18,7 +18,7 @@ from upperbodyseg.options import SegmenterOptions
 from upperbodyseg.pipeline import Pipeline
 from upperbodyseg.postprocess.mask import check_blur_sigma
 from upperbodyseg.preprocess.pixel_format import check_size
-from upperbodyseg.types import FrameInput, SegmentationOutput
+from upperbodyseg.types import PEOPLE, FrameInput, SegmentationOutput, check_people
 
 __all__ = ["DEFAULT_BLUR_SIGMA", "SegmenterOptions", "UpperBodySegmenter", "close_shared", "segment"]
 
@@ -196,6 +196,7 @@ def segment(
     blur_sigma: float = DEFAULT_BLUR_SIGMA,
     *,
     model: str = MODELS[0],
+    people: str = PEOPLE[0],
 ) -> NDArray[np.uint8]:
     """The mask of the people in one picture.
 
@@ -210,15 +211,16 @@ def segment(
             the 4:2:0 layouts ``(H + ceil(H / 2), step)``. Any strides. The others know their own layout.
         blur_sigma: see :meth:`UpperBodySegmenter.process`.
         model: "accurate" or "fast".
+        people: "all", or "main" for the main person alone, with whoever is close to them.
 
     Returns:
         ``(H, W)`` uint8: 255 person, 0 background, 1-254 soft edge.
 
     Raises:
-        InputError: ``image``, ``blur_sigma`` or ``model`` can't be used (see the message).
+        InputError: ``image``, ``blur_sigma``, ``model`` or ``people`` can't be used (see the message).
         ModelError: the weights or the runtime are missing or damaged.
     """
-    image_type = ImageType.parse(image_type)
+    image_type, people = ImageType.parse(image_type), check_people(people)
     picture = None
     if not is_array(image):
         picture = open_image(image, SegmenterOptions.max_pixels)
@@ -231,7 +233,7 @@ def segment(
             image = grey_as_bgr(image)
         if not _is_viewable(image, image_type):
             image = np.ascontiguousarray(image)
-    frame = FrameInput.from_array(image, image_type, is_still=True)
+    frame = FrameInput.from_array(image, image_type, is_still=True, people=people)
     while True:
         engine = _shared.get(model)
         try:

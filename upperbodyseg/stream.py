@@ -13,7 +13,7 @@ whoever comes in that way until the side no longer cuts them off.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import cv2
@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 from upperbodyseg.geometry import Region
 from upperbodyseg.image_buffer import ImageType
 from upperbodyseg.motion import Motion
+from upperbodyseg.people.identity import Identities
 from upperbodyseg.postprocess.acceptance import Acceptance
 from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.regions import MAX_REGIONS, group_persons, region_around
 from upperbodyseg.preprocess.side import Box, Side, is_cut, region_at_side
+from upperbodyseg.segmenter import SegmentedRegion
 from upperbodyseg.types import DetectedPerson
 
 __all__ = ["CHECK_EVERY", "EMPTY_CHECK_EVERY", "FORGIVEN_CHECKS", "Look", "Stream", "Track"]
@@ -162,10 +164,14 @@ class Stream:
 
     Attributes:
         tracks: the regions to segment in this frame.
+        frames: number of the frame, from 1.
+        checked: whether the detector has looked at this frame, or at a side of it.
+        overlapping: everything that the detector saw at its last look at the whole, duplicates too.
     """
 
     def __init__(self, acceptance: Acceptance) -> None:
         self._acceptance = acceptance
+        self._identities = Identities()
         self.forget()
 
     def forget(self) -> None:
@@ -178,6 +184,11 @@ class Stream:
         self._cut = True
         self._checked = self._checked_side = False
         self._stir_checks, self._side_checks = STIR_CHECKS, SIDE_CHECKS
+        self.frames = 0
+        self.checked = False
+        self.overlapping: tuple[DetectedPerson, ...] = ()
+        self._identities.forget()
+        self._ids: dict[Box, int] = {}
 
     def begin(self, frame: Frame) -> Look | None:
         """Look at a new frame.
@@ -194,6 +205,8 @@ class Stream:
         self._motion.see(frame, (track.region for track in self.tracks))
         self._cut = self._cut or self._motion.is_cut
         self._age += 1
+        self.frames += 1
+        self.checked = False
         look = self._choose_look()
         self._checked = look == "whole"
         return look
@@ -220,13 +233,19 @@ class Stream:
             self._side_checks = min(self._side_checks + 1, SIDE_CHECKS)
         return None
 
-    def check(self, detections: Sequence[DetectedPerson]) -> None:
+    def check(
+        self, detections: Sequence[DetectedPerson], overlapping: tuple[DetectedPerson, ...] = ()
+    ) -> None:
         """Bring the tracks in line with what the detector sees in this frame.
 
         Args:
             detections: all of them, best first. The weak ones only confirm who is followed already.
+            overlapping: the same with duplicates.
         """
         assert self._key is not None
+        self.checked, self.overlapping = True, overlapping
+        if self._cut:
+            self._identities.lose_places()
         size = self._key[:2]
         acceptance = self._acceptance
         reminders = acceptance.reminders(detections)
@@ -271,6 +290,7 @@ class Stream:
             detections: those that reach it, best first.
         """
         assert self._key is not None
+        self.checked = True
         acceptance = self._acceptance
         self._due = None
         entering = [t for t in self.tracks if t.side == side]
@@ -340,6 +360,20 @@ class Stream:
             track.region = _follow(track.region, extent.box, size, track.side)
         self.tracks = [t for t, keep in zip(self.tracks, shown, strict=True) if keep]
         return shown, lost and not self._checked
+
+    def with_ids(
+        self, persons: Sequence[DetectedPerson], views: Sequence[SegmentedRegion]
+    ) -> tuple[DetectedPerson, ...]:
+        """The frame's people with their ids.
+
+        Args:
+            persons: each once.
+            views: the regions that show them.
+        """
+        if self.checked or any(p.box not in self._ids for p in persons):
+            named = self._identities.assign(persons, views, self.frames) if persons else []
+            self._ids = {p.box: p.id for p in named}
+        return tuple(replace(p, id=self._ids[p.box]) for p in persons)
 
     def _accept(self, masks: Sequence[NDArray[np.uint8]]) -> list[bool]:
         """Which of the tracks count. The segmenter may become unsure of people who are followed already."""

@@ -10,6 +10,7 @@ from upperbodyseg.engine import DEFAULT_BLUR_SIGMA, SegmenterOptions
 from upperbodyseg.errors import InputError
 from upperbodyseg.models.interpreter import RUNTIMES
 from upperbodyseg.models.spec import MODELS
+from upperbodyseg.types import PEOPLE
 
 __all__ = ["add_blur_sigma", "add_engine_options", "engine_options", "said_as_options"]
 
@@ -17,8 +18,8 @@ __all__ = ["add_blur_sigma", "add_engine_options", "engine_options", "said_as_op
 def add_engine_options(
     parser: argparse.ArgumentParser, *, max_pixels: bool = False, stills: bool = False
 ) -> None:
-    """Add ``--model``, ``--threads``, ``--runtime``; where sizes are a stranger's, ``--max-pixels``; where
-    pictures are stills, ``--test-time-augmentation``."""
+    """Add ``--model``, ``--threads``, ``--people``, ``--runtime``; where sizes are a stranger's,
+    ``--max-pixels``; where pictures are stills, ``--test-time-augmentation``."""
     parser.add_argument(
         "--model",
         choices=MODELS,
@@ -27,6 +28,12 @@ def add_engine_options(
     )
     parser.add_argument(
         "--threads", type=int, default=1, metavar="N", help="threads of one inference (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--people",
+        choices=PEOPLE,
+        default=PEOPLE[0],
+        help="'main' keeps the main person and whoever is close to them (default: %(default)s)",
     )
     parser.add_argument("--runtime", choices=("auto", *RUNTIMES), default="auto")
     if max_pixels:
@@ -57,6 +64,7 @@ def engine_options(args: argparse.Namespace) -> SegmenterOptions:
             model=args.model,
             num_threads=args.threads,
             runtime=args.runtime,
+            people=args.people,
             max_pixels=getattr(args, "max_pixels", SegmenterOptions.max_pixels),
             test_time_augmentation=getattr(args, "test_time_augmentation", False),
         )

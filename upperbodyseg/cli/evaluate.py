@@ -84,6 +84,7 @@ def _run(args: argparse.Namespace) -> int:
         "models": " ".join(s.sha256[:16] for s in specs),
         "blur_sigma": str(sigma),
         "test_time_augmentation": str(options.test_time_augmentation),
+        "people": options.people,
     }
     with UpperBodySegmenter(options) as engine:
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import itertools
 import platform
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ import upperbodyseg
 from upperbodyseg.cli import console
 from upperbodyseg.errors import ModelError
 from upperbodyseg.models.interpreter import RUNTIMES, available_runtimes, choose_runtime, import_runtime
-from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
+from upperbodyseg.models.spec import SEPARATOR, SHIPPED, load_spec, load_weights
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -71,18 +70,19 @@ def _run(_args: argparse.Namespace) -> int:
             f"which one runs is chance. pip uninstall -y {' '.join(wheels)} && "
             f"pip install {_preferred(wheels)}"
         )
-    for model, name in itertools.product(MODELS, (DETECTOR, SEGMENTER)):
+    for folder, name in SHIPPED:
         try:
-            spec = load_spec(name, chosen or RUNTIMES[0], WEIGHTS / model)
+            spec = load_spec(name, chosen or RUNTIMES[0], folder)
             size = len(load_weights(spec))
         except ModelError as exc:
             console.warn(f"upperbodyseg: {exc}")
             code = 3
             continue
         _, height, width, _ = spec.input_shape
-        print(f"\n{name} ({model}) version {spec.version}")
+        print(f"\n{name} ({folder.name}) version {spec.version}")
         print(f"  file         {spec.path}")
-        print(f"  input        {width} x {height} BGR")
+        more = " and more" if name == SEPARATOR else ""
+        print(f"  input        {width} x {height} BGR{more}")
         print(f"  parameters   {spec.parameters:,} as {spec.precision}, {size:,} bytes")
         print(f"  sha256       {spec.sha256} (checked)")
     return code

@@ -92,6 +92,8 @@ class Result:
             "persons": len(found.persons) if found else 0,
             "boxes": [[round(x, 1) for x in p.box] for p in found.persons] if found else [],
             "scores": [round(p.score, 4) for p in found.persons] if found else [],
+            "ids": [p.id for p in found.persons] if found else [],
+            "confidence": round(found.confidence, 4) if found else None,
             "milliseconds": round(found.timings_ms["total"], 2) if found else None,
             "size": self.size,
             "crop": self.crop,

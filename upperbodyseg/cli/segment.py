@@ -135,8 +135,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print a line of JSON for each picture: input, output, persons, boxes, scores, milliseconds, "
-        "error; on standard error where results go to standard output",
+        help="print a line of JSON for each picture: input, output, persons, boxes, scores, ids, "
+        "confidence, milliseconds, error; on standard error where results go to standard output",
     )
     parser.add_argument(
         "--raw",

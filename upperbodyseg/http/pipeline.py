@@ -19,7 +19,7 @@ from upperbodyseg.http.limits import RefusedError
 from upperbodyseg.http.pictures import decode_picture
 from upperbodyseg.models.spec import MODELS
 from upperbodyseg.pictures import Picture, PictureLimits, encode_picture
-from upperbodyseg.types import FrameInput, SegmentationOutput
+from upperbodyseg.types import PEOPLE, FrameInput, SegmentationOutput
 
 __all__ = ["EFFECTS", "MEDIA_TYPES", "Result", "Settings", "process_picture", "segment_picture"]
 
@@ -40,6 +40,7 @@ class Settings:
         model: "accurate" or "fast".
         colour: background, BGR, for the effect "colour".
         blur_strength: 0-1, for the effects "blur" and "portrait"; the effect checks it.
+        people: "all" or "main"; None for what the engine's options say.
     """
 
     effect: str = EFFECTS[0]
@@ -47,6 +48,7 @@ class Settings:
     model: str = MODELS[0]
     colour: tuple[int, int, int] = (0, 255, 0)
     blur_strength: float = 0.5
+    people: str | None = None
 
     @classmethod
     def parse(cls, header: Mapping[str, Any]) -> Settings:
@@ -62,6 +64,9 @@ class Settings:
             raise RefusedError(400, f"effect must be one of {', '.join(EFFECTS)}, got {effect!r}")
         if model not in MODELS:
             raise RefusedError(400, f"model must be one of {', '.join(MODELS)}, got {model!r}")
+        people = header.get("people")
+        if people is not None and people not in PEOPLE:
+            raise RefusedError(400, f"people must be one of {', '.join(PEOPLE)}, got {people!r}")
         bgr = parse_colour(colour) if isinstance(colour, str) else None
         if bgr is None:
             raise RefusedError(400, f"colour must be written like #00ff00, got {colour!r}")
@@ -71,6 +76,7 @@ class Settings:
             model,
             bgr,
             header.get("blur_strength", 0.5),
+            people,
         )
 
 
@@ -125,7 +131,7 @@ def segment_picture(
     picture = decode_picture(content, limits)
     clock.append(perf_counter())
     _check_awaited(given_up)
-    frame = FrameInput.from_array(picture.bgr, timestamp=timestamp, is_still=is_still)
+    frame = FrameInput.from_array(picture.bgr, timestamp=timestamp, is_still=is_still, people=settings.people)
     output = engine.process(frame, settings.blur_sigma)
     mask = picture.without_transparent(output.mask)
     clock.append(perf_counter())
@@ -178,6 +184,7 @@ def process_picture(
         "height": result.mask.shape[0],
         "effect": settings.effect,
         "persons": len(result.output.persons),
+        "confidence": result.output.confidence,
         "damaged": result.damaged,
         "timings_ms": {**result.timings_ms, "encode": (perf_counter() - start) * 1000},
         "media_type": MEDIA_TYPES[suffix],

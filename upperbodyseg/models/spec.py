@@ -12,8 +12,19 @@ from typing import Any
 from upperbodyseg.checks import number, whole_number
 from upperbodyseg.errors import ModelFormatError, ModelNotFoundError
 from upperbodyseg.postprocess.acceptance import Acceptance
+from upperbodyseg.postprocess.confidence import Confidence
 
-__all__ = ["DETECTOR", "MODELS", "SEGMENTER", "WEIGHTS", "ModelSpec", "load_spec", "load_weights"]
+__all__ = [
+    "DETECTOR",
+    "MODELS",
+    "SEGMENTER",
+    "SEPARATOR",
+    "SHIPPED",
+    "WEIGHTS",
+    "ModelSpec",
+    "load_spec",
+    "load_weights",
+]
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the weights that come with the package, a subfolder for each of :data:`MODELS`."""
@@ -23,6 +34,16 @@ MODELS = ("accurate", "fast")
 
 DETECTOR = "person_detector"
 SEGMENTER = "person_segmenter"
+SEPARATOR = "person_separator"
+
+SHIPPED = (
+    *((WEIGHTS / model, name) for model in MODELS for name in (DETECTOR, SEGMENTER)),
+    (WEIGHTS / "separator", SEPARATOR),
+)
+"""Folder and name of each model that comes with the package. One separator serves both pairs."""
+
+SEPARATOR_CHANNELS = 5
+"""Of a separator's input: blue, green, red, mask, and other people's boxes."""
 
 _MAX_UNIT = 1e6
 
@@ -39,13 +60,14 @@ class ModelSpec:
         precision: of the file's weights and arithmetic: "int8", or "float16" (weights alone).
         path: the .tflite file.
         sha256: of that file, in hexadecimal.
-        input_shape: NHWC; BGR, 0-255.
+        input_shape: NHWC; BGR, and a separator's further channels, 0-255.
         output_shape: what the file's outputs hold, one behind the other along the last axis.
         parameters: number of weights.
         stride: input pixels a cell of the output, each way.
         unit: input pixels that a logarithmic distance of 0 stands for (detector).
-        acceptance: which of the detector's detections count beside this pair's segmenter; None for a
-            segmenter.
+        acceptance: which of the detector's detections count beside this pair's segmenter; None for others.
+        confidence: how good this pair's masks are likely to be; None for others, and where a folder of
+            one's own says nothing of it.
     """
 
     name: str
@@ -60,13 +82,14 @@ class ModelSpec:
     stride: int
     unit: float = 1.0
     acceptance: Acceptance | None = None
+    confidence: Confidence | None = None
 
 
 def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> ModelSpec:
     """Read a model's description.
 
     Args:
-        name: :data:`DETECTOR` or :data:`SEGMENTER`.
+        name: :data:`DETECTOR`, :data:`SEGMENTER` or :data:`SEPARATOR`.
         runtime: the runtime that is to run it, by its package's name.
         folder: where the description and the files are.
 
@@ -95,6 +118,7 @@ def load_spec(name: str, runtime: str, folder: Path = WEIGHTS / MODELS[0]) -> Mo
             stride=whole_number("stride", fields["stride"], 1),
             unit=number("unit", fields["unit"], _MAX_UNIT) if name == DETECTOR else 1.0,
             acceptance=_acceptance(fields["acceptance"]) if name == DETECTOR else None,
+            confidence=_confidence(fields.get("confidence")) if name == DETECTOR else None,
         )
     except FileNotFoundError as exc:
         raise ModelNotFoundError(
@@ -136,13 +160,25 @@ def _acceptance(fields: dict[str, Any]) -> Acceptance:
     return acceptance
 
 
+def _confidence(fields: dict[str, Any] | None) -> Confidence | None:
+    if fields is None:
+        return None
+    names = ("score", "softness", "bias", "nobody_score", "nobody_bias")
+    if set(fields) != {*names, "look_below"}:
+        raise ValueError(f"expected {[*names, 'look_below']} under confidence, got {[*fields]}")
+    return Confidence(
+        **{name: number(name, fields[name], _MAX_UNIT, "a number", least=-_MAX_UNIT) for name in names},
+        look_below=number("look_below", fields["look_below"], 1),
+    )
+
+
 def _makes_sense(spec: ModelSpec, name: str) -> bool:
     if spec.name != name or len(spec.input_shape) != 4:
         return False
     batch, height, width, channels = spec.input_shape
     outputs = 6 if name == DETECTOR else spec.stride**2
     return (
-        (batch, channels) == (1, 3)
+        (batch, channels) == (1, SEPARATOR_CHANNELS if name == SEPARATOR else 3)
         and height == width
         and spec.output_shape == (1, height // spec.stride, width // spec.stride, outputs)
         and spec.unit > 0

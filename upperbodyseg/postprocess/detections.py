@@ -19,6 +19,7 @@ __all__ = [
     "distinct_persons",
     "non_maximum_suppression",
     "support",
+    "without_duplicates",
 ]
 
 NMS_IOU = 0.6
@@ -85,7 +86,7 @@ def decode_detections(
 
     A box's score is a mean of its cell's score and of the coarse mask inside the box. The coarse mask
     learnt from every pixel and errs less on things it never saw. Non-maximum suppression at
-    :data:`NMS_IOU` and the removal of duplicates (:data:`CERTAIN_SCORE`) follow.
+    :data:`NMS_IOU` follows.
 
     Args:
         output: ``(h, w, 6)``, a cell: score 0-1, share of person 0-1, then the logarithms of the
@@ -117,6 +118,11 @@ def decode_detections(
             boxes[kept].tolist(), scores[kept].tolist(), supports, strict=True
         )
     ]
+    return tuple(sorted(persons, key=lambda p: -p.score))
+
+
+def without_duplicates(persons: Iterable[DetectedPerson]) -> tuple[DetectedPerson, ...]:
+    """Detections without the duplicates of certain ones (:data:`CERTAIN_SCORE`), best first."""
     return tuple(_without_duplicates(persons, CERTAIN_SCORE))
 
 

@@ -9,6 +9,7 @@ from upperbodyseg.engine import DEFAULT_BLUR_SIGMA
 from upperbodyseg.models.spec import MODELS
 from upperbodyseg.postprocess.mask import MAX_BLUR_SIGMA
 from upperbodyseg.serve.rembg_api import FOREIGN_MODELS
+from upperbodyseg.types import PEOPLE
 
 __all__ = ["description"]
 
@@ -76,7 +77,7 @@ def description(*, with_token: bool) -> dict[str, Any]:
 def _result_schema() -> dict[str, Any]:
     person = {
         "type": "object",
-        "required": ["box", "score"],
+        "required": ["box", "score", "id"],
         "properties": {
             "box": {
                 "description": "x_min, y_min, x_max, y_max in pixels, half-open.",
@@ -86,12 +87,19 @@ def _result_schema() -> dict[str, Any]:
                 "maxItems": 4,
             },
             "score": {"type": "number", "minimum": 0, "maximum": 1},
+            "id": {"type": "integer", "description": "The person's number."},
         },
     }
     properties: dict[str, Any] = {
         "width": {"type": "integer"},
         "height": {"type": "integer"},
         "persons": {"type": "array", "items": person},
+        "confidence": {
+            "description": "How good the mask is likely to be.",
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+        },
         "damaged": {"type": "boolean", "description": "A part of the picture is missing."},
         "timings_ms": {"type": "object", "additionalProperties": {"type": "number"}},
         "media_type": {"type": "string", "const": "image/png"},
@@ -120,6 +128,9 @@ def _picture_headers() -> dict[str, Any]:
 def _v1(effect: str, text: str) -> dict[str, Any]:
     parameters = [
         _query("model", {"enum": list(MODELS)}, "Which model; by default the service's own."),
+        _query(
+            "people", {"enum": list(PEOPLE)}, "'main' keeps the main person and whoever is close to them."
+        ),
         _query(
             "blur_sigma",
             {"type": "number", "minimum": 0, "maximum": MAX_BLUR_SIGMA, "default": DEFAULT_BLUR_SIGMA},

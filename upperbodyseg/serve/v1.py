@@ -15,6 +15,7 @@ from upperbodyseg.models.spec import MODELS
 from upperbodyseg.pictures import encode_picture
 from upperbodyseg.serve.forms import Upload
 from upperbodyseg.serve.work import Job
+from upperbodyseg.types import PEOPLE
 
 __all__ = ["ANSWERS", "choose_media_type", "parse_job"]
 
@@ -44,11 +45,14 @@ def parse_job(effect: str, upload: Upload, values: Mapping[str, str], model: str
     name = values.get("model", model)
     if name not in MODELS:
         raise RefusedError(400, f"model must be one of {', '.join(MODELS)}, got {name[:40]!r}")
+    people = values.get("people")
+    if people is not None and people not in PEOPLE:
+        raise RefusedError(400, f"people must be one of {', '.join(PEOPLE)}, got {people[:40]!r}")
     colour, background = (0, 0, 0), upload.files.get("background")
     if effect == "background":
         effect, colour = _background(values.get("background", ""), background)
     sigma = _blur_sigma(values.get("blur_sigma", ""))
-    settings = Settings(effect=effect, blur_sigma=sigma, model=name, colour=colour)
+    settings = Settings(effect=effect, blur_sigma=sigma, model=name, colour=colour, people=people)
 
     def render(result: Result) -> tuple[bytes, str]:
         pixels = result.mask if result.pixels is None else result.pixels
@@ -57,7 +61,8 @@ def parse_job(effect: str, upload: Upload, values: Mapping[str, str], model: str
         content = {
             "width": pixels.shape[1],
             "height": pixels.shape[0],
-            "persons": [{"box": list(p.box), "score": p.score} for p in result.output.persons],
+            "persons": [{"box": list(p.box), "score": p.score, "id": p.id} for p in result.output.persons],
+            "confidence": result.output.confidence,
             "damaged": result.damaged,
             "timings_ms": result.timings_ms,
             "media_type": "image/png",

@@ -27,6 +27,7 @@ function settings() {
     blur_sigma: byId("blur-sigma").valueAsNumber,
     blur_strength: byId("blur-strength").valueAsNumber,
     model: chosen("model"),
+    people: chosen("people"),
     colour: byId("colour").value,
   };
 }

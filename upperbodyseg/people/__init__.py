@@ -1,0 +1,1 @@
+"""Whose pixels a mask's are: people told apart, the main person, identities, confidence."""

@@ -1,0 +1,294 @@
+"""The main person of a frame, and who stays beside them.
+
+The main person is the most prominent one: large, near the middle, sharp, and in a stream seen for long. Who
+touches the main person and is as near stays as well: a couple, a child on the lap. All others go.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from upperbodyseg.people.closeup import Box
+from upperbodyseg.people.found import Found
+from upperbodyseg.people.leaving_out import OWN, without_others
+from upperbodyseg.people.nearness import figure, is_as_near, touches
+from upperbodyseg.people.ownership import home_of
+from upperbodyseg.people.separator import PersonSeparator, box_in
+from upperbodyseg.postprocess.acceptance import MARKED
+from upperbodyseg.segmenter import SegmentedRegion
+from upperbodyseg.types import DetectedPerson
+
+__all__ = ["Alone", "MainPerson", "prominence"]
+
+_AWAY = 0.4
+"""What somebody in the middle of a side loses of their prominence."""
+
+_BLURRED = 0.25
+"""What somebody without any sharp edge loses of it."""
+
+_UNLIKELY = 0.5
+"""What somebody loses of it whom the detector scores 0."""
+
+_SEEN = 0.3
+"""What somebody gains who was seen for :data:`_LONG`."""
+
+_LONG = 60  # frames
+
+_SWITCH = 1.4
+"""Times the main person's prominence that another needs to become it, ..."""
+
+_SWITCH_CHECKS = 4
+"""... at so many checks of the detector in a row."""
+
+_SAME = 0.6
+"""Share of somebody's pixels that the main person has as well, from which on the two are one."""
+
+_HINT = 0.06
+"""Of the pixels marked: so many outside of the only person's box show that there may be another."""
+
+_WEAK, _INSIDE = 0.2, 0.5
+"""Score of a detection that shows the same, if less than this share of its box lies in the person's."""
+
+_ROOM = 0.05  # of a box's sides by which it may be too small
+
+
+def prominence(box: Box, frame_size: tuple[int, int], sharp: float = 1.0) -> float:
+    """How much of the picture somebody is.
+
+    Args:
+        box: in frame pixels.
+        frame_size: ``(height, width)``.
+        sharp: 0-1, by the sharpest person.
+    """
+    height, width = frame_size
+    size = math.sqrt(max((box[2] - box[0]) * (box[3] - box[1]), 0.0) / (height * width))
+    away = abs((box[0] + box[2]) / width - 1)
+    return size * (1 - _AWAY * min(away, 1.0)) * (1 - _BLURRED * (1 - sharp))
+
+
+class Alone(NamedTuple):
+    """The main person and who stays.
+
+    Attributes:
+        persons: best first.
+        masks: what stays of each region's mask, ``(h, w)`` uint8; None where nobody stays.
+    """
+
+    persons: tuple[DetectedPerson, ...]
+    masks: list[NDArray[np.uint8] | None]
+
+
+class _Company(NamedTuple):
+    """The main person and who is beside them, by ids.
+
+    Attributes:
+        main: the main person.
+        everybody: all persons of the frame.
+        stay, gone: of the others. Who is neither is a second box of the main person.
+        shares: the separator's, of the main person and of those who stay; maybe of more.
+        is_alone: nobody goes, and nothing of the mask.
+    """
+
+    main: int
+    everybody: frozenset[int]
+    stay: tuple[int, ...]
+    gone: tuple[int, ...]
+    shares: dict[int, NDArray[np.uint8]]
+    is_alone: bool = False
+
+    def is_of(self, found: Found, main: DetectedPerson) -> bool:
+        """Whether the frame shows the same people."""
+        return self.main == main.id and self.everybody == {p.id for p in found.persons}
+
+
+class MainPerson:
+    """Chooses the main person, in a stream with a hysteresis. Not for several threads at a time.
+
+    Args:
+        separator: tells people apart.
+    """
+
+    def __init__(self, separator: PersonSeparator) -> None:
+        self._separator = separator
+        self.forget()
+
+    def forget(self) -> None:
+        """The next frame starts a new stream."""
+        self._current: int | None = None
+        self._challenges = 0
+        self._first: dict[int, int] = {}
+        self._company: _Company | None = None
+
+    def alone(
+        self, found: Found, frame_size: tuple[int, int], frame: int | None = None, checked: bool = True
+    ) -> Alone:
+        """Leave the main person and who stays beside them.
+
+        Args:
+            found: at least one person; in a stream with their ids.
+            frame_size: ``(height, width)``.
+            frame: number of the stream's frame; None for a still, of which nothing is remembered.
+            checked: the detector has looked at this frame.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        views = found.views
+        main = found.persons[self._choose(found, frame_size, frame, checked)]
+        homes = {p.id: home_of(p.box, views) for p in found.persons}
+        company = self._company
+        if checked or company is None or not company.is_of(found, main):
+            company = self._look_round(found, main, homes)
+        elif not company.is_alone:
+            company = company._replace(shares=self._shares(found, main, company.stay, company.gone))
+        masks: list[NDArray[np.uint8] | None] = []
+        gone = [p.box for p in found.persons if p.id in company.gone]
+        weak = [p.box for p in found.overlapping if p.score >= _WEAK]
+        for i, seen in enumerate(views):
+            here = [n for n in (main.id, *company.stay) if homes[n] == i]
+            if here and not company.is_alone:
+                shares = [company.shares[n] for n in here]
+                masks.append(without_others(seen, shares, main.box, gone, weak))
+            else:
+                masks.append(seen.mask if here else None)
+        if frame is not None:
+            changed = any(m is not seen.mask for m, seen in zip(masks, views, strict=True))
+            self._company = company._replace(shares={}, is_alone=not changed and not company.gone)
+        stay = {main.id, *company.stay}
+        return Alone(tuple(p for p in found.persons if p.id in stay), masks)
+
+    def _look_round(self, found: Found, main: DetectedPerson, homes: dict[int, int]) -> _Company:
+        """Who is beside the main person, and who of them stays."""
+        everybody = frozenset(p.id for p in found.persons)
+        views, home = found.views, homes[main.id]
+        others = [p for p in found.persons if p is not main]
+        if not others and not _hints(found, home):
+            return _Company(main.id, everybody, (), (), {}, is_alone=True)
+        near = [p for p in others if touches(main.box, p.box)]
+        away = [p.id for p in others if p not in near]
+        ids = tuple(p.id for p in near)
+        shares = self._shares(found, main, ids, away)
+        claim = _claimed(shares[main.id], views[home])
+        figure_of_main = figure(claim, views[home]) if near else None
+        stay, gone, same = [], list(away), 0
+        for person in near:
+            seen = views[homes[person.id]]
+            where = _claimed(shares[person.id], seen)
+            if homes[person.id] == home and _share_of(where, claim) >= _SAME:
+                same += 1  # a second box of the main person
+            elif figure_of_main is not None and is_as_near(figure_of_main, figure(where, seen)):
+                stay.append(person.id)
+            else:
+                gone.append(person.id)
+        if same:
+            shares |= self._shares(found, main, (), [*stay, *gone])
+        return _Company(main.id, everybody, tuple(stay), tuple(gone), shares)
+
+    def _shares(
+        self, found: Found, main: DetectedPerson, wanted: Sequence[int], others: Sequence[int]
+    ) -> dict[int, NDArray[np.uint8]]:
+        """By id, the shares of the main person and of who else is wanted, each in the region of their box.
+
+        Args:
+            found, main: whom the shares are of.
+            wanted: ids.
+            others: ids of those who are there, too.
+        """
+        boxes = {p.id: p.box for p in found.persons}
+        there = (main.id, *wanted, *others)
+        return {
+            n: self._separator.share(
+                found.views[home_of(boxes[n], found.views)], boxes[n], [boxes[k] for k in there if k != n]
+            )
+            for n in (main.id, *wanted)
+        }
+
+    def _choose(self, found: Found, frame_size: tuple[int, int], frame: int | None, checked: bool) -> int:
+        """The main person's place among the persons."""
+        persons, views = found.persons, found.views
+        ids = [p.id for p in persons]
+        if frame is not None:
+            for i in ids:
+                self._first.setdefault(i, frame)
+            if not checked and self._current in ids:
+                return ids.index(self._current)
+        best = 0
+        if len(persons) > 1:
+            sharp = [_sharpness(p.box, views[home_of(p.box, views)]) for p in persons]
+            most = max(sharp) or 1.0
+            values = [
+                prominence(p.box, frame_size, s / most) * (1 - _UNLIKELY * (1 - min(p.score, 1.0)))
+                for p, s in zip(persons, sharp, strict=True)
+            ]
+            if frame is not None:
+                values = [
+                    value * (1 + _SEEN * min((frame - self._first[i]) / _LONG, 1))
+                    for value, i in zip(values, ids, strict=True)
+                ]
+            best = values.index(max(values))
+            if frame is not None and self._current in ids:
+                best = self._with_hysteresis(best, ids.index(self._current), values)
+        if frame is not None:
+            self._current = ids[best]
+        return best
+
+    def _with_hysteresis(self, best: int, current: int, values: list[float]) -> int:
+        if best == current or values[best] < _SWITCH * values[current]:
+            self._challenges = 0
+            return current
+        self._challenges += 1
+        if self._challenges < _SWITCH_CHECKS:
+            return current
+        self._challenges = 0
+        return best
+
+
+def _sharpness(box: Box, seen: SegmentedRegion) -> float:
+    """Mean strength of edges in a box."""
+    height, width = seen.mask.shape[:2]
+    x0, y0, x1, y1 = (round(v) for v in box_in(seen, box))
+    inside = seen.bgr[max(y0, 0) : min(y1, height), max(x0, 0) : min(x1, width)]
+    if inside.size == 0:
+        return 0.0
+    grey = cv2.cvtColor(np.ascontiguousarray(inside), cv2.COLOR_BGR2GRAY)
+    return float(np.abs(cv2.Laplacian(grey, cv2.CV_16S)).mean())
+
+
+def _claimed(share: NDArray[np.uint8], seen: SegmentedRegion) -> NDArray[np.bool_]:
+    """The marked pixels that a share has."""
+    return (share >= OWN) & (seen.mask >= MARKED)
+
+
+def _share_of(some: NDArray[np.bool_], others: NDArray[np.bool_]) -> float:
+    """Share of the first's pixels that are the second's, too; 0 of none."""
+    count = int(np.count_nonzero(some))
+    return int(np.count_nonzero(some & others)) / count if count else 0.0
+
+
+def _hints(found: Found, home: int) -> bool:
+    """Whether there may be somebody beside the only person whom the detector is certain of."""
+    box = found.persons[0].box
+    room_x, room_y = _ROOM * (box[2] - box[0]), _ROOM * (box[3] - box[1])
+    roomy = (box[0] - room_x, box[1] - room_y, box[2] + room_x, box[3] + room_y)
+    seen = found.views[home]
+    x0, y0, x1, y1 = (max(round(v), 0) for v in box_in(seen, roomy))
+    marked = cv2.compare(seen.mask, MARKED, cv2.CMP_GE)
+    whole = cv2.countNonZero(marked)
+    inside = cv2.countNonZero(marked[y0:y1, x0:x1]) if y1 > y0 and x1 > x0 else 0
+    if whole - inside > _HINT * whole:
+        return True
+    return any(_outside(p.box, box) and p.score >= _WEAK for p in found.overlapping)
+
+
+def _outside(one: Box, box: Box) -> bool:
+    """Whether the middle of a box lies outside of another, or so does most of it."""
+    width = min(one[2], box[2]) - max(one[0], box[0])
+    height = min(one[3], box[3]) - max(one[1], box[1])
+    area = (one[2] - one[0]) * (one[3] - one[1])
+    return max(width, 0.0) * max(height, 0.0) < _INSIDE * area

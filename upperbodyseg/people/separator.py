@@ -1,0 +1,115 @@
+"""The separator: which of a mask's pixels are one person's.
+
+The engine asks it for ``people="main"`` alone. The masks of an output's people are made with the process's
+own separator, when they are asked for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from upperbodyseg.fork import renew_in_child
+from upperbodyseg.models.interpreter import Interpreter, load_interpreter
+from upperbodyseg.models.spec import SEPARATOR, SHIPPED
+from upperbodyseg.people.closeup import Box, closeup, lay_back, window_around
+from upperbodyseg.postprocess.mask import cells_to_pixels
+from upperbodyseg.segmenter import SegmentedRegion
+
+__all__ = ["PersonSeparator", "SharedSeparators", "box_in", "shared_separators"]
+
+
+class PersonSeparator:
+    """Tells people in one region apart. Not for several threads at a time.
+
+    Args:
+        interpreter: a separator's.
+    """
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self._interpreter = interpreter
+
+    @classmethod
+    def load(cls, folder: Path, runtime: str = "auto") -> PersonSeparator:
+        """The separator of a folder that has one, else the package's.
+
+        Args:
+            folder: of a pair of models.
+            runtime: as for :class:`~upperbodyseg.SegmenterOptions`.
+
+        Raises:
+            ModelNotFoundError: a file or the runtime is missing.
+            ModelFormatError: a file is damaged.
+        """
+        own = folder if (folder / f"{SEPARATOR}.json").is_file() else SHIPPED[-1][0]
+        return cls(load_interpreter(SEPARATOR, own, runtime))
+
+    def share(self, seen: SegmentedRegion, box: Box, others: Iterable[Box]) -> NDArray[np.uint8]:
+        """How surely each pixel is one person's, if the mask marks it.
+
+        Args:
+            seen: the region and its mask.
+            box: the person's, in frame pixels.
+            others: the other people's.
+
+        Returns:
+            ``(h, w)`` uint8 of the mask's shape, 0-255; 0 far from the box.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        side = self._interpreter.spec.input_shape[1]
+        window = window_around(box_in(seen, box))
+        picture = closeup(seen.bgr, seen.mask, window, [box_in(seen, other) for other in others], side)
+        cells = self._interpreter.run_levels(picture, _levels)
+        return lay_back(cells_to_pixels(cells), window, seen.mask.shape[:2])
+
+
+def _levels(share: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return cv2.multiply(share, 255.0, dtype=cv2.CV_8U)
+
+
+def box_in(seen: SegmentedRegion, box: Box) -> Box:
+    """A box of the frame in pixels of a region's mask; it may reach past it."""
+    region = seen.region
+    x, y = seen.mask.shape[1] / region.width, seen.mask.shape[0] / region.height
+    return (
+        (box[0] - region.x0) * x,
+        (box[1] - region.y0) * y,
+        (box[2] - region.x0) * x,
+        (box[3] - region.y0) * y,
+    )
+
+
+class SharedSeparators:
+    """The process's separators, each loaded by who first needs it. One thread at a time uses them."""
+
+    def __init__(self) -> None:
+        self._separators: dict[tuple[Path, str], PersonSeparator] = {}
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """In a forked child: models and a lock of its own."""
+        _parents_separators.append(self._separators)
+        self._separators = {}
+        self.lock = threading.RLock()
+        """Held by the thread that uses a separator."""
+
+    def get(self, folder: Path, runtime: str) -> PersonSeparator:
+        """A separator, as :meth:`PersonSeparator.load` has it; while :attr:`lock` is held."""
+        key = folder, runtime
+        if key not in self._separators:
+            self._separators[key] = PersonSeparator.load(folder, runtime)
+        return self._separators[key]
+
+
+# Never freed: freeing an interpreter joins its threads, which a forked child doesn't have.
+_parents_separators: list[dict[tuple[Path, str], PersonSeparator]] = []
+
+shared_separators = SharedSeparators()
