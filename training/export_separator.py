@@ -18,22 +18,21 @@ from torch import Tensor, nn
 from training.compact import compact
 from training.export import to_float16
 from training.exported import ExportedFile
-from training.separator import CELLS, SIDE, UNIT, Separator
+from training.separator import SIDE, STRIDE, Separator
+from upperbodyseg.models.spec import SEPARATOR, SEPARATOR_CHANNELS
 
-SEPARATOR = "person_separator"
-LIMIT = 0.02  # mean difference of the outputs: of a probability, and of cells
+LIMIT = 0.005  # mean difference of the shares
 
 
 class ExportedSeparator(nn.Module):
-    """NHWC BGR and mask, 0-255, in; NHWC out: probability of a centre, and cells to it, x and y."""
+    """NHWC closeup, 0-255, in; NHWC out: the person's share of each pixel, 0-1, 2 x 2 pixels a cell."""
 
     def __init__(self, network: Separator) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        y = self.network(image.permute(0, 3, 1, 2))
-        return torch.cat([y[:, :1].sigmoid(), y[:, 1:] * UNIT], 1).permute(0, 2, 3, 1)
+        return self.network(image.permute(0, 3, 1, 2)).sigmoid().permute(0, 2, 3, 1)
 
 
 def main() -> None:
@@ -50,13 +49,13 @@ def main() -> None:
     network.load_state_dict(torch.load(args.run / "final.pt"))
     wrapped = ExportedSeparator(network).eval()
     float32 = args.run / "separator_float32.tflite"
-    litert_torch.convert(wrapped, (torch.zeros(1, SIDE, SIDE, 4),)).export(str(float32))
+    litert_torch.convert(wrapped, (torch.zeros(1, SIDE, SIDE, SEPARATOR_CHANNELS),)).export(str(float32))
     content = compact(to_float16(float32))
     exported = ExportedFile(content)
     rng = np.random.default_rng(0)
     errors = []
     for _ in range(20):
-        picture = rng.integers(0, 256, (SIDE, SIDE, 4), np.uint8)
+        picture = rng.integers(0, 256, (SIDE, SIDE, SEPARATOR_CHANNELS), np.uint8)
         with torch.no_grad():
             expected = wrapped(torch.from_numpy(picture[None].astype(np.float32))).numpy()[0]
         errors.append(float(np.abs(exported.run(picture)[0] - expected).mean()))
@@ -70,9 +69,9 @@ def main() -> None:
         "name": SEPARATOR,
         "version": args.version,
         "files": {"ai-edge-litert": entry, "tflite-runtime": entry},
-        "input_shape": [1, SIDE, SIDE, 4],
-        "output_shape": [1, CELLS, CELLS, 3],
-        "stride": SIDE // CELLS,
+        "input_shape": [1, SIDE, SIDE, SEPARATOR_CHANNELS],
+        "output_shape": [1, SIDE // STRIDE, SIDE // STRIDE, STRIDE**2],
+        "stride": STRIDE,
         "parameters": sum(p.numel() for p in network.parameters()),
         "multiply_accumulates": sum(_macs(wrapped)),
         "recipe": recipe,
@@ -89,7 +88,7 @@ def _macs(wrapped: nn.Module) -> list[int]:
         if isinstance(m, nn.Conv2d)
     ]
     with torch.no_grad():
-        wrapped(torch.zeros(1, SIDE, SIDE, 4))
+        wrapped(torch.zeros(1, SIDE, SIDE, SEPARATOR_CHANNELS))
     for hook in hooks:
         hook.remove()
     return counts

@@ -97,6 +97,7 @@ def pair(model: str) -> dict[str, bytes]:
     files = {}
     for name in (DETECTOR, SEGMENTER):
         fields = json.loads((WEIGHTS / model / f"{name}.json").read_text(encoding="utf-8"))
+        fields.pop("confidence", None)  # the browser's package has none
         source = fields["files"]["ai-edge-litert"]["file"]
         content = with_float_io((WEIGHTS / model / source).read_bytes())
         file = f"{name}_float_io.tflite"

@@ -164,6 +164,8 @@ export default {
     ],
     "DETECTOR": "person_detector",
     "SEGMENTER": "person_segmenter",
+    "SEPARATOR": "person_separator",
+    "SEPARATOR_CHANNELS": 5,
     "MAX_UNIT": 1000000.0
   },
   "engine": {

@@ -1,0 +1,328 @@
+"""What the separator learns from: closeups of a person among others whose shares of the mask are known.
+
+Most are composites of the train split's cut-outs and portraits. The others are photos whose boxes tell their
+people apart; where boxes overlap the labels say nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.camera import camera_defects
+from training.library import background_files
+from upperbodyseg.people.closeup import closeup, window_around
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+Box = tuple[float, float, float, float]
+
+SIDE = 64  # pixels of a closeup
+CANVAS = 128  # pixels of a scene's shorter side
+COMPOSITES = 0.75  # of the samples
+LEAST = 0.01  # of a scene's pixels: a person who shows less is not asked for
+UNSEEN = 0.2  # of the other people: the detector has missed them
+OUTSIDE = 0.02  # weight of pixels that nobody marks
+ALONE = 0.03  # of what is marked is others': such a sample asks for little
+ALONE_KEPT = 0.25  # of those
+
+# How the people of a composite stand, and how often.
+ROW, FAR, SCATTERED, BEHIND, CHILD = range(5)
+ARRANGEMENTS = (0.4, 0.2, 0.1, 0.2, 0.1)
+
+
+@dataclass
+class Photo:
+    """A photo with its people's mask and boxes, at the size of a scene."""
+
+    bgr: U8
+    alpha: U8
+    ignore: NDArray[np.bool_]
+    boxes: F32
+
+
+@dataclass
+class Scene:
+    """A picture, what is visible of each person, 0-1, each one's box, and where nobody knows whose it is."""
+
+    bgr: U8
+    shares: list[F32]
+    boxes: list[Box]
+    unknown: NDArray[np.bool_] | None = None
+
+
+@dataclass
+class Small:
+    """The train split, small."""
+
+    cutouts: dict[str, list[U8]] = field(default_factory=lambda: defaultdict(list))
+    backgrounds: list[U8] = field(default_factory=list)
+    photos: list[Photo] = field(default_factory=list)
+
+
+def _fit(picture: U8, longest: int) -> U8:
+    scale = longest / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    size = max(round(picture.shape[1] * scale), 1), max(round(picture.shape[0] * scale), 1)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def load_small(data: Path) -> Small:
+    """Decode the train split at the size that the samples need."""
+    small = Small()
+    boxes: dict[str, list[list[float]]] = defaultdict(list)
+    with open(data / "boxes.csv", newline="", encoding="utf-8") as f:
+        for row in csv.DictReader(f):
+            if row["source"] == "annotation":
+                boxes[row["file"]].append([float(row[k]) for k in ("x_min", "y_min", "x_max", "y_max")])
+    allowed = set(background_files(data, held_out=False))
+    with open(data / "manifest.csv", newline="", encoding="utf-8") as f:
+        rows = [row for row in csv.DictReader(f) if row["split"] == "train"]
+    for row in rows:
+        file = row["file"]
+        if row["set"] == "ccp" or (file.startswith("backgrounds/") and file not in allowed):
+            continue
+        picture = cv2.imread(str(data / file), cv2.IMREAD_UNCHANGED)
+        if picture is None:
+            raise OSError(f"can't read {data / file}")
+        if file.startswith("cutouts/"):
+            x, y, w, h = cv2.boundingRect((picture[..., 3] > 127).view(np.uint8))
+            small.cutouts[row["set"]].append(_fit(picture[y : y + h, x : x + w], CANVAS + 16))
+        elif file.startswith("backgrounds/"):
+            small.backgrounds.append(_fit(picture[..., :3], 224))
+        else:
+            label = cv2.imread(str(data / row["mask"]), cv2.IMREAD_GRAYSCALE)
+            assert label is not None
+            if picture.ndim == 2:
+                picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+            alpha, unknown = (((label == level) * 255).astype(np.uint8) for level in (255, 128))
+            found = np.asarray(boxes.get(file, []), np.float32).reshape(-1, 4)
+            if row["set"] == "picsart":
+                if _one_piece(alpha):
+                    edge = cv2.blur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (3, 3))
+                    small.cutouts["picsart"].append(_fit(np.dstack([picture, edge]), CANVAS + 16))
+                found = np.asarray([_bounds(alpha / np.float32(255))], np.float32)
+            bgr = _fit(picture, 224)
+            small.photos.append(
+                Photo(bgr, _fit(alpha, 224), _fit(unknown, 224) > 0, found * bgr.shape[1] / picture.shape[1])
+            )
+    return small
+
+
+def _one_piece(alpha: U8) -> bool:
+    pieces = cv2.connectedComponentsWithStats((alpha > 127).view(np.uint8))[2][1:, cv2.CC_STAT_AREA]
+    return len(pieces) > 0 and pieces.max() > 0.97 * pieces.sum()
+
+
+def _composite(small: Small, rng: np.random.Generator) -> Scene:
+    """One to four people before a people-free picture."""
+    height = CANVAS
+    width = int(height * rng.choice([0.75, 1.0, 4 / 3, 16 / 9]))
+    bgr = _room(small, height, width, rng).astype(np.float32)
+    people = _arranged(small, height, width, rng)
+    shares: list[F32] = []
+    for cut, left, top in people:
+        shift = np.array([[1.0, 0, round(left)], [0, 1.0, round(top)]])
+        laid = cv2.warpAffine(np.ascontiguousarray(cut), shift, (width, height)).astype(np.float32)
+        alpha = laid[..., 3:] * np.float32(1 / 255)
+        bgr += alpha * (laid[..., :3] * rng.uniform(0.8, 1.15) - bgr)
+        shares = [a * (1 - alpha[..., 0]) for a in shares] + [alpha[..., 0]]
+    return Scene(bgr.clip(0, 255).astype(np.uint8), shares, [_bounds(s) for s in shares])
+
+
+def _room(small: Small, height: int, width: int, rng: np.random.Generator) -> U8:
+    room = small.backgrounds[rng.integers(len(small.backgrounds))]
+    h, w = room.shape[:2]
+    scale = max(height / h, width / w) * rng.uniform(1, 1.5)
+    rows, columns = min(int(height / scale), h), min(int(width / scale), w)
+    y, x = int(rng.integers(h - rows + 1)), int(rng.integers(w - columns + 1))
+    return cv2.resize(room[y : y + rows, x : x + columns], (width, height))
+
+
+def _person(small: Small, height: float, rng: np.random.Generator) -> U8:
+    sets = sorted(small.cutouts)
+    pool = small.cutouts[sets[rng.integers(len(sets))]]
+    cut = pool[rng.integers(len(pool))]
+    size = max(int(cut.shape[1] * height / cut.shape[0]), 4), max(int(height), 4)
+    how = cv2.INTER_AREA if height < cut.shape[0] else cv2.INTER_LINEAR
+    cut = cv2.resize(cut, size, interpolation=how)
+    return cut[:, ::-1] if rng.random() < 0.5 else cut
+
+
+def _arranged(
+    small: Small, height: int, width: int, rng: np.random.Generator
+) -> list[tuple[U8, float, float]]:
+    """People with the places of their first pixels, x and y, the nearest last."""
+    arrangement = rng.choice(len(ARRANGEMENTS), p=ARRANGEMENTS)
+    if arrangement in (FAR, BEHIND, CHILD):
+        near = _person(small, height * rng.uniform(0.6, 1.0), rng)
+        left = rng.uniform(0.2, 0.8) * width - near.shape[1] / 2
+        top = height - near.shape[0] * rng.uniform(0.75, 1) ** 0.5
+        front = (near, left, top)
+        if arrangement == CHILD:
+            child = _person(small, near.shape[0] * rng.uniform(0.4, 0.7), rng)
+            middle = left + near.shape[1] * rng.uniform(0.05, 0.95)
+            floor = height * rng.uniform(0.95, 1.15)
+            return [front, (child, middle - child.shape[1] / 2, floor - child.shape[0])]
+        others = []
+        for _ in range(int(rng.integers(1, 4))):
+            if arrangement == FAR:
+                far = _person(small, height * rng.uniform(0.12, 0.5), rng)
+                x = rng.uniform(-0.02, 1.02) * width - far.shape[1] / 2
+                others.append((far, x, rng.uniform(0.05, 0.75) * height))
+            else:
+                # Somebody of whom the head shows over the shoulder of the one in front.
+                behind = _person(small, near.shape[0] * rng.uniform(0.55, 1.05), rng)
+                x = left + near.shape[1] * rng.uniform(-0.15, 1.15) - behind.shape[1] / 2
+                others.append((behind, x, top + near.shape[0] * rng.uniform(-0.2, 0.35)))
+        return [*others, front]
+    count = int(rng.choice([1, 2, 3, 4], p=[0.15, 0.35, 0.3, 0.2]))
+    tall = height * rng.uniform(0.5, 1.05) * (1, 0.95, 0.8, 0.7)[count - 1]
+    spread = rng.uniform(0.4, 0.95)
+    row: list[tuple[U8, float, float]] = []
+    for _ in range(count):
+        size = tall * rng.uniform(0.8, 1.15) * (rng.uniform(0.3, 0.7) if rng.random() < 0.15 else 1)
+        cut = _person(small, size, rng)
+        if arrangement == SCATTERED:
+            left = rng.uniform(-0.2, 1) * width - cut.shape[1] * 0.4
+        elif row:
+            left = row[-1][1] + row[-1][0].shape[1] * spread
+        else:
+            left = rng.uniform(0.3, 0.7) * width - count * cut.shape[1] * spread / 2
+        floor = height if rng.random() < 0.8 else height * rng.uniform(0.6, 1.2)
+        row.append((cut, left, floor - size * rng.uniform(0.75, 1) ** 0.5))
+    return [row[i] for i in rng.permutation(count)]
+
+
+def _photo(photo: Photo) -> Scene:
+    height, width = photo.alpha.shape
+    inside = np.zeros((len(photo.boxes), height, width), bool)
+    for plane, box in zip(inside, photo.boxes, strict=True):
+        x0, y0, x1, y1 = np.rint(box).astype(int)
+        plane[max(y0, 0) : y1 + 1, max(x0, 0) : x1 + 1] = True
+    count = inside.sum(0)
+    share = photo.alpha.astype(np.float32) / 255
+    unknown = photo.ignore | ((photo.alpha > 127) & (count != 1))
+    boxes = [tuple(box) for box in photo.boxes.tolist()]
+    return Scene(photo.bgr, [share * (p & (count == 1)) for p in inside], boxes, unknown)
+
+
+def samples(small: Small, rng: np.random.Generator, most: int = 2) -> list[tuple[U8, U8]]:
+    """Closeups from one scene.
+
+    Returns:
+        The input ``(CHANNELS, SIDE, SIDE)`` uint8, and the target ``(2, SIDE, SIDE)`` uint8: the person's
+        share of what is marked, and the weight, both 0-255.
+    """
+    if rng.random() < COMPOSITES:
+        scene = _composite(small, rng)
+    else:
+        scene = _photo(small.photos[rng.integers(len(small.photos))])
+    height, width = scene.bgr.shape[:2]
+    shown = [i for i, s in enumerate(scene.shares) if (s > 0.5).sum() > LEAST * height * width]
+    if not shown:
+        return []
+    grouped = rng.permutation(shown)[: int(rng.integers(1, len(shown) + 1))]
+    region = _region([scene.boxes[i] for i in grouped], height, width, rng)
+    cut = np.s_[region[1] : region[3], region[0] : region[2]]
+    bgr = camera_defects(scene.bgr[cut], rng)
+    shares = [s[cut] for s in scene.shares]
+    unknown = np.zeros(bgr.shape[:2], bool) if scene.unknown is None else scene.unknown[cut]
+    union = np.maximum(np.sum(shares, 0).clip(0, 1), unknown)  # the segmenter marks those as well
+    mask = _as_segmented(union, shares, rng)
+    boxes = [_jittered(_moved(box, region), rng) for box in scene.boxes]
+    drawn = []
+    for i in grouped[:most]:
+        if min(boxes[i][2] - boxes[i][0], boxes[i][3] - boxes[i][1]) < 2:
+            continue
+        others = [boxes[k] for k in shown if k != i and rng.random() > UNSEEN]
+        window = window_around(boxes[i])
+        x = closeup(bgr, mask, window, others, SIDE)
+        known = np.where(unknown, 0, 255).astype(np.uint8)
+        planes = np.dstack([_levels(shares[i]), known, np.full_like(known, 255)])
+        target = closeup(planes, _levels(union), window, (), SIDE)
+        own, sure, within, marked = (target[..., k].astype(np.float32) for k in range(4))
+        share = (255 * own / np.maximum(marked, 1)).clip(0, 255)
+        weight = np.where(marked > 64, sure, OUTSIDE * sure) * (within > 0)
+        if ((255 - share) * weight).sum() < ALONE * 255 * weight.sum() and rng.random() > ALONE_KEPT:
+            continue
+        y = np.stack([share, weight]).astype(np.uint8)
+        x = x.transpose(2, 0, 1)
+        if rng.random() < 0.5:
+            x, y = x[..., ::-1], y[..., ::-1]
+        drawn.append((np.ascontiguousarray(x), np.ascontiguousarray(y)))
+    return drawn
+
+
+def _levels(share: NDArray[np.floating]) -> U8:
+    return (255 * share).round().astype(np.uint8)
+
+
+def _bounds(share: F32) -> Box:
+    x, y, w, h = cv2.boundingRect((share > 0.5).view(np.uint8))
+    return float(x), float(y), float(x + w), float(y + h)
+
+
+def _region(boxes: list[Box], height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """What the segmenter sees of these people, about."""
+    x0, y0 = min(b[0] for b in boxes), min(b[1] for b in boxes)
+    x1, y1 = max(b[2] for b in boxes), max(b[3] for b in boxes)
+    margin = rng.uniform(-0.05, 0.3, 4) * [x1 - x0, y1 - y0, x1 - x0, y1 - y0]
+    left, top = max(int(x0 - margin[0]), 0), max(int(y0 - margin[1]), 0)
+    return (
+        left,
+        top,
+        max(min(int(x1 + margin[2]) + 1, width), left + 2),
+        max(min(int(y1 + margin[3]) + 1, height), top + 2),
+    )
+
+
+def _moved(box: Box, region: tuple[int, int, int, int]) -> Box:
+    return box[0] - region[0], box[1] - region[1], box[2] - region[0], box[3] - region[1]
+
+
+def _jittered(box: Box, rng: np.random.Generator) -> Box:
+    """A box as the detector gives it: its sides err by some percent, at times by more."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    x0, y0, x1, y1 = box + rng.normal(0, rng.choice([0.03, 0.06, 0.12]), 4) * [width, height, width, height]
+    return float(x0), float(y0), float(x1), float(y1)
+
+
+def _as_segmented(union: F32, shares: list[F32], rng: np.random.Generator) -> U8:
+    """The mask as a segmenter gives it: blurred, too wide or too narrow, with holes, without somebody."""
+    mask = union.astype(np.float32)
+    if len(shares) > 1 and rng.random() < 0.2:
+        mask = mask - shares[rng.integers(len(shares))] * np.float32(rng.uniform(0.3, 1))
+    choice = rng.random()
+    if choice < 0.3:
+        mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.5, 2)))
+    elif choice < 0.5:
+        kernel = np.ones((3, 3), np.uint8)
+        mask = cv2.erode(mask, kernel) if choice < 0.4 else cv2.dilate(mask, kernel)
+    if rng.random() < 0.3:
+        blobs = cv2.resize(rng.random((6, 6)).astype(np.float32), mask.shape[::-1])
+        mask = mask * (blobs > rng.uniform(0.05, 0.3)) if rng.random() < 0.5 else mask * (0.4 + 0.6 * blobs)
+    return (255 * mask).clip(0, 255).astype(np.uint8)
+
+
+_small: Small | None = None
+
+
+def draw(data: Path, seed: int, count: int) -> tuple[U8, U8]:
+    """So many samples, inputs and targets, the same for the same seed."""
+    global _small  # noqa: PLW0603
+    cv2.setNumThreads(1)
+    if _small is None:
+        _small = load_small(data)
+    rng = np.random.default_rng(seed)
+    drawn: list[tuple[U8, U8]] = []
+    while len(drawn) < count:
+        drawn += samples(_small, rng)
+    return np.stack([x for x, _ in drawn[:count]]), np.stack([y for _, y in drawn[:count]])
