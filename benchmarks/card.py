@@ -17,7 +17,7 @@ from typing import Any
 from training.library import background_files
 from training.web import card_row
 from upperbodyseg.models.interpreter import RUNTIMES
-from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec
+from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, SEPARATOR, WEIGHTS, load_spec
 
 WHAT = {
     DETECTOR: "Finds people in a whole frame, as boxes.",
@@ -110,13 +110,13 @@ def training_rows(data: Path) -> list[dict[str, str]]:
     return rows
 
 
-def provenance(data: Path, recipe: dict[str, Any]) -> str:
-    """What a network was trained on, with origin and licence."""
+def provenance(data: Path, recipe: dict[str, Any], without: tuple[str, ...] = ()) -> str:
+    """What a network was trained on, with origin and licence, but for some of the folders."""
     rows = training_rows(data)
     held_out = set(background_files(data, held_out=True))
     lines = ["| pictures | number | origin and licence |", "|---|---|---|"]
     for folder, what, licence in SOURCES:
-        if folder == "unlabelled" and not recipe["pseudo_labels"]:
+        if folder in without or (folder == "unlabelled" and not recipe["pseudo_labels"]):
             continue
         number = sum(r["file"].startswith(folder) and r["file"] not in held_out for r in rows)
         if number:
@@ -212,6 +212,52 @@ The weights were trained in part on pictures of unknown or non-commercial terms.
 """
 
 
+def separator_card(folder: Path, data: Path) -> str:
+    """The card of the separator."""
+    spec = load_spec(SEPARATOR, RUNTIMES[0], folder)
+    recipe = json.loads((folder / f"{SEPARATOR}.json").read_text(encoding="utf-8"))["recipe"]
+    sources = provenance(data, {"pseudo_labels": False}, without=("people/ccp",))
+    return f"""# {spec.name}, version {spec.version}
+
+Says which of a mask's pixels are one person's, beside other people. It serves both models. Trained for
+upperbodyseg, from an earlier network of the same kind. The recipe is in `training/train_separator.py`. The
+file is licensed as the package is, Apache-2.0. Whether training on the pictures below restricts its use is
+for the user to judge.
+
+| | |
+|---|---|
+| for {" and ".join(RUNTIMES)} | `{spec.path.name}`, {spec.path.stat().st_size:,} bytes, \
+{spec.precision}, sha256 `{spec.sha256}` |
+| parameters | {spec.parameters:,} |
+| input | `{list(spec.input_shape)}`, 0-255: the box of a person and a quarter more on each side, as BGR, \
+the mask there, and how deep in another person's box a pixel lies |
+| output | `{list(spec.output_shape)}`: the person's share of each pixel, 0-1, a cell of \
+{spec.stride} x {spec.stride} input pixels, row by row |
+| recipe | {recipe["samples"]:,} samples, {recipe["steps"]:,} steps of {recipe["batch"]}; AdamW, \
+learning rate {recipe["learning_rate"]} falling to 0 along a cosine; the weights' exponential moving \
+average; seed {recipe["seed"]}, PyTorch {recipe["torch"]} on {recipe["device"]} |
+
+## Trained on
+
+The weights were trained in part on pictures of unknown or non-commercial terms. Three quarters of the samples
+are composites of cut-outs and portraits before people-free pictures. Origin and licence:
+
+{sources}
+
+## Scores
+
+`docs/figures/people.md` has them, by `python -m benchmarks.people`. `docs/accuracy.md` has those of the
+masks.
+
+## Known limits
+
+- People of whom the detector gives one box alone are told apart only where it gave weaker ones, too.
+- In photos the labels don't say whose pixels are whose where boxes overlap. People who embrace were seen as
+  composites alone.
+- Not made for, and not to be used for, telling who somebody is.
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path, help="folder with manifest.csv and boxes.csv")
@@ -225,6 +271,8 @@ def main() -> None:
         folder = args.weights / model
         for name in (DETECTOR, SEGMENTER):
             (folder / f"{name}.md").write_text(card(folder, name, args.data), encoding="utf-8")
+    folder = args.weights / "separator"
+    (folder / f"{SEPARATOR}.md").write_text(separator_card(folder, args.data), encoding="utf-8")
 
 
 if __name__ == "__main__":
