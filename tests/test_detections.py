@@ -12,6 +12,7 @@ from upperbodyseg.postprocess.detections import (
     distinct_persons,
     non_maximum_suppression,
     support,
+    without_duplicates,
 )
 
 FRAME = (360, 640)
@@ -31,7 +32,7 @@ def output(*cells: tuple[int, int, float, float, float, float, float], person: f
 
 
 def decode(grid: np.ndarray) -> tuple[DetectedPerson, ...]:
-    return decode_detections(grid, 8, UNIT, FIT, FRAME)
+    return without_duplicates(decode_detections(grid, 8, UNIT, FIT, FRAME))
 
 
 def test_cells_that_see_nothing_are_nobody() -> None:

@@ -80,6 +80,14 @@ def test_image_says_what_is_no_picture(tmp_path: Path) -> None:
         run("image", tmp_path, "notes.txt")
 
 
+def test_main_person(tmp_path: Path) -> None:
+    *names, confidence = run("main_person", tmp_path).splitlines()
+    assert names == ["main_person.png", "person_0.png"]
+    for name in names:
+        assert_mask(read(tmp_path / name, alpha=True)[..., 3])
+    assert 0.5 < float(confidence.removeprefix("confidence: ")) <= 1
+
+
 def test_yuv_camera(tmp_path: Path) -> None:
     lines = run("yuv_camera", tmp_path).splitlines()
     assert len(lines) == 30

@@ -26,7 +26,7 @@ from upperbodyseg import (
 )
 from upperbodyseg.geometry import Region
 from upperbodyseg.models.interpreter import RUNTIMES, Interpreter, available_runtimes, choose_runtime
-from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS, load_spec, load_weights
+from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, SHIPPED, WEIGHTS, load_spec, load_weights
 from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.regions import region_around
 from upperbodyseg.segmenter import PersonSegmenter
@@ -64,8 +64,18 @@ def test_the_weights_of_the_package_are_what_their_descriptions_say() -> None:
             assert str(list(spec.input_shape)) in card
             assert str(list(spec.output_shape)) in card
         assert total < limits[model, spec.precision]
+    folder, name = SHIPPED[-1]
+    for runtime in RUNTIMES:
+        spec = load_spec(name, runtime, folder)
+        assert len(load_weights(spec)) < 500_000
+        files.add(spec.path)
+        card = (folder / f"{name}.md").read_text(encoding="utf-8")
+        told = ("Trained on", "licence", "recipe", "Scores", "accuracy.md", "Known limits", spec.sha256)
+        assert [what for what in told if what not in card] == []
+        assert str(list(spec.input_shape)) in card
+        assert str(list(spec.output_shape)) in card
     assert set(WEIGHTS.rglob("*.tflite")) == files
-    assert len(files) == 8
+    assert len(files) == 9
 
 
 def test_each_runtime_gets_the_arithmetic_it_is_fast_in() -> None:

@@ -51,9 +51,11 @@ def test_masks_are_pythons_to_the_byte(
 def test_options_reach_the_engine(compiled: Compile, frame_file: WriteFrame, tmp_path: Path) -> None:
     frames = [frame_file(320, 240, ImageType.BGR_888, still=True)]
     masks = tmp_path / "masks"
-    text = "model=fast; refine=false\nscore_threshold=0.25; test_time_augmentation=True"
+    text = "model=fast; refine=false; people=main\nscore_threshold=0.25; test_time_augmentation=True"
     run_program(compiled("sample.c"), masks, text, *frames[0].arguments)
-    options = SegmenterOptions(model="fast", refine=False, score_threshold=0.25, test_time_augmentation=True)
+    options = SegmenterOptions(
+        model="fast", refine=False, people="main", score_threshold=0.25, test_time_augmentation=True
+    )
     assert masks.read_bytes() == masks_by_python(frames, options)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import subprocess
 import sys
@@ -66,6 +67,23 @@ def test_test_time_augmentation_is_passed_on(photo: Path, tmp_path: Path, webcam
         expected = engine.process(frame).mask
     np.testing.assert_array_equal(read(out), expected)
     assert (expected != segment(webcam)).any()
+
+
+def test_people_is_passed_on_and_json_has_ids_and_confidence(
+    tmp_path: Path, portrait: U8, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = np.full((400, 800, 3), 140, np.uint8)
+    both[:, 40:416] = cv2.resize(portrait, (376, 400))
+    both[100:265, 600:755] = cv2.resize(portrait, (155, 165), interpolation=cv2.INTER_AREA)
+    photo, out = tmp_path / "both.png", tmp_path / "mask.png"
+    cv2.imwrite(str(photo), both)
+    for people, count in (("all", 2), ("main", 1)):
+        assert main(["segment", str(photo), "-o", str(out), "--people", people, "--json"]) == 0
+        np.testing.assert_array_equal(read(out), segment(both, people=people))
+        line = json.loads(capsys.readouterr().out)
+        assert line["ids"] == list(range(count))
+        assert len(line["scores"]) == count
+        assert 0.5 < line["confidence"] <= 1
 
 
 def test_a_cutout_has_the_mask_as_alpha(photo: Path, tmp_path: Path, webcam: U8) -> None:

@@ -29,6 +29,17 @@ from upperbodyseg.http.messages import pack, unpack
 U8 = NDArray[np.uint8]
 
 
+@pytest.mark.parametrize("people", ["all", "main"])
+def test_people_is_passed_on(demo: str, portrait: U8, people: str) -> None:
+    both = np.full((400, 800, 3), 140, np.uint8)
+    both[:, 40:416] = cv2.resize(portrait, (376, 400))
+    both[100:265, 600:755] = cv2.resize(portrait, (155, 165), interpolation=cv2.INTER_AREA)
+    answer, (mask,) = send(demo, {"effect": "mask", "people": people}, encode(both))
+    assert answer["persons"] == (2 if people == "all" else 1)
+    assert 0.5 < answer["confidence"] <= 1
+    np.testing.assert_array_equal(mask, segment(both, people=people))
+
+
 def test_a_picture_goes_in_and_the_librarys_mask_comes_back(demo: str, astronaut: U8) -> None:
     answer, (mask, result) = send(demo, {"effect": "cutout"}, encode(astronaut))
     np.testing.assert_array_equal(mask, segment(astronaut))
@@ -87,6 +98,8 @@ def test_a_damaged_background_is_told_from_the_picture(demo: str, portrait: U8) 
         ({"blur_sigma": float("nan")}, 400, "blur_sigma"),
         ({"blur_sigma": "soft"}, 400, "blur_sigma"),
         ({"effect": "picture"}, 400, "background"),
+        ({"people": "nobody"}, 400, "people must be one of all, main"),
+        ({"people": ["main"]}, 400, "people must be one of all, main"),
     ],
 )
 def test_settings_the_page_would_not_send_are_refused(

@@ -50,6 +50,24 @@ def service() -> Iterator[str]:
 # --- our own API ----------------------------------------------------------------------------------
 
 
+def test_people_is_a_field_and_json_has_ids_and_confidence(service: str, portrait: U8) -> None:
+    both = np.full((400, 800, 3), 140, np.uint8)
+    both[:, 40:416] = cv2.resize(portrait, (376, 400))
+    both[100:265, 600:755] = cv2.resize(portrait, (155, 165), interpolation=cv2.INTER_AREA)
+    picture = encode(both)
+    for people, count in (("all", 2), ("main", 1)):
+        path = f"/v1/mask?people={people}"
+        answer = ask(service, "POST", path, picture, content_type="image/png", accept="application/json")
+        told = answer.json()
+        assert [person["id"] for person in told["persons"]] == list(range(count))
+        assert 0.5 < told["confidence"] <= 1
+        answer = ask(service, "POST", path, picture, content_type="image/png")
+        np.testing.assert_array_equal(answer.picture(), segment(both, people=people))
+    answer = ask(service, "POST", "/v1/mask?people=nobody", picture, content_type="image/png")
+    assert answer.status == 400
+    assert "people must be one of all, main" in answer.json()["error"]
+
+
 def test_a_body_goes_in_and_the_librarys_mask_comes_back(service: str, astronaut: U8) -> None:
     answer = ask(service, "POST", "/v1/mask", encode(astronaut), content_type="image/png")
     assert answer.status == 200

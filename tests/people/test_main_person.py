@@ -1,0 +1,176 @@
+"""``people="main"``: the main person, who stays, and in streams the hysteresis."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from upperbodyseg import (
+    DetectedPerson,
+    FrameInput,
+    InputError,
+    SegmenterOptions,
+    UpperBodySegmenter,
+    segment,
+)
+from upperbodyseg.geometry import Region
+from upperbodyseg.models.spec import MODELS, WEIGHTS
+from upperbodyseg.people.found import Found
+from upperbodyseg.people.main_person import MainPerson, prominence
+from upperbodyseg.people.nearness import head_width, touches
+from upperbodyseg.people.separator import PersonSeparator
+from upperbodyseg.segmenter import SegmentedRegion
+
+U8 = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def near_and_far(portrait: U8, webcam: U8) -> tuple[U8, U8]:
+    """A near person at the left with a far one at the right, and the near one alone; BGR 400 x 800."""
+    alone = np.full((400, 800, 3), (150, 140, 130), np.uint8)
+    alone[:, 40:416] = cv2.resize(portrait, (376, 400), interpolation=cv2.INTER_LINEAR)
+    both = alone.copy()
+    both[120:252, 620:744] = cv2.resize(portrait[:, ::-1], (124, 132), interpolation=cv2.INTER_AREA)
+    return both, alone
+
+
+def iou(a: U8, b: U8) -> float:
+    one, other = a >= 128, b >= 128
+    return float((one & other).sum() / (one | other).sum())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_far_person_goes_and_the_near_one_stays_whole(model: str, near_and_far: tuple[U8, U8]) -> None:
+    both, alone = near_and_far
+    if model == MODELS[0]:  # the other one does not see the far person, who is there all the same
+        assert (segment(both, model=model)[:, 560:] >= 128).any()
+    mask = segment(both, model=model, people="main")
+    assert not mask[:, 560:].any()
+    assert iou(mask, segment(alone, model=model)) > 0.98
+
+
+def test_the_option_the_frame_and_the_function_say_the_same(near_and_far: tuple[U8, U8]) -> None:
+    both, _ = near_and_far
+    expected = segment(both, people="main")
+    with UpperBodySegmenter(SegmenterOptions(people="main")) as engine:
+        output = engine.process(FrameInput.from_image(both))
+        np.testing.assert_array_equal(output.mask, expected)
+        assert len(output.persons) == 1
+        np.testing.assert_array_equal(output.persons[0].mask, output.mask)
+        assert output.everyone == output.persons
+        everybody = engine.process(FrameInput.from_image(both, people="all"))
+        np.testing.assert_array_equal(everybody.mask, segment(both))
+        assert len(everybody.persons) == 2
+
+
+def test_a_couple_stays_together(portrait: U8) -> None:
+    one = portrait[:, 20:290]
+    couple = np.ascontiguousarray(np.hstack([one, one[:, ::-1]]))
+    assert iou(segment(couple, people="main"), segment(couple)) > 0.98
+
+
+def test_one_person_stays_whole(astronaut: U8, portrait: U8, webcam: U8) -> None:
+    for picture in (astronaut, portrait, webcam):
+        assert iou(segment(picture, people="main"), segment(picture)) > 0.98
+
+
+def test_nobody_is_nobody() -> None:
+    wall = np.full((120, 160, 3), 140, np.uint8)
+    with UpperBodySegmenter(SegmenterOptions(people="main")) as engine:
+        for is_still in (True, False):
+            output = engine.process(FrameInput.from_image(wall, is_still=is_still))
+            assert not output.mask.any()
+            assert output.persons == ()
+
+
+def test_streams_keep_the_main_person(near_and_far: tuple[U8, U8]) -> None:
+    both, alone = near_and_far
+    with (
+        UpperBodySegmenter(SegmenterOptions(people="main")) as engine,
+        UpperBodySegmenter() as every,
+    ):
+        for _ in range(12):
+            output = engine.process(FrameInput.from_image(both, is_still=False))
+            expected = every.process(FrameInput.from_image(alone, is_still=False)).mask
+            assert [p.id for p in output.persons] == [output.persons[0].id]
+            assert not output.mask[:, 560:].any()
+            assert iou(output.mask, expected) > 0.97
+
+
+@pytest.mark.parametrize("value", ["both", "", None, 1])
+def test_other_values_are_refused(value: object, webcam: U8) -> None:
+    with pytest.raises(InputError, match="people must be one of all, main"):
+        SegmenterOptions(people=value)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="people must be one of all, main"):
+        segment(webcam, people=value)  # type: ignore[arg-type]
+    if value is not None:
+        with pytest.raises(InputError, match="people must be one of all, main"):
+            FrameInput.from_image(webcam, people=value)  # type: ignore[arg-type]
+
+
+def found(*people: tuple[int, tuple[float, float, float, float]]) -> Found:
+    """People by ids and boxes in a frame of 100 x 200 that shows stripes, all of it marked."""
+    bgr = np.zeros((128, 128, 3), np.uint8)
+    bgr[:, ::4] = 200
+    view = SegmentedRegion(Region(0, 0, 200, 100), bgr, np.full((128, 128), 255, np.uint8))
+    return Found(tuple(DetectedPerson(box, 0.9, number) for number, box in people), (view,), ())
+
+
+@pytest.fixture(scope="module")
+def separator() -> PersonSeparator:
+    return PersonSeparator.load(WEIGHTS / MODELS[0])
+
+
+def main_of(main: MainPerson, seen: Found, frame: int) -> int:
+    """Who is the main person; the others are far from them."""
+    (person,) = main.alone(seen, (100, 200), frame).persons
+    return person.id
+
+
+LEFT, RIGHT = (0.0, 20.0, 60.0, 70.0), (140.0, 0.0, 199.0, 50.0)
+
+
+def test_the_main_person_does_not_jump(separator: PersonSeparator) -> None:
+    main = MainPerson(separator)
+    larger = (130.0, 0.0, 199.0, 58.0)
+    assert main_of(main, found((0, LEFT), (1, (150.0, 0.0, 190.0, 40.0))), 1) == 0
+    for frame in range(2, 40):  # a little larger is not enough, however long
+        assert main_of(main, found((0, LEFT), (1, larger)), frame) == 0
+    huge = (70.0, 0.0, 199.0, 60.0)
+    seen = found((0, (0.0, 30.0, 50.0, 95.0)), (1, huge))
+    chosen = [main_of(main, seen, frame) for frame in range(40, 48)]
+    assert chosen[:3] == [0, 0, 0]
+    assert chosen[-1] == 1
+
+
+def test_another_becomes_the_main_person_once_they_are_gone(separator: PersonSeparator) -> None:
+    main = MainPerson(separator)
+    assert main_of(main, found((0, LEFT), (1, (150.0, 0.0, 190.0, 40.0))), 1) == 0
+    assert main_of(main, found((1, RIGHT)), 2) == 1
+    main.forget()
+    assert main_of(main, found((0, LEFT), (1, (150.0, 0.0, 190.0, 40.0))), 3) == 0
+
+
+def test_prominence_knows_size_place_and_sharpness() -> None:
+    middle, side = (80.0, 0.0, 120.0, 100.0), (0.0, 0.0, 40.0, 100.0)
+    assert prominence(middle, (100, 200)) > prominence(side, (100, 200))
+    assert prominence(middle, (100, 200)) > prominence((90.0, 0.0, 110.0, 100.0), (100, 200))
+    assert prominence(middle, (100, 200)) > prominence(middle, (100, 200), sharp=0.1)
+
+
+def test_who_is_beside_touches_and_who_is_away_or_above_does_not() -> None:
+    main = (100.0, 50.0, 200.0, 250.0)
+    assert touches(main, (195.0, 60.0, 290.0, 250.0))
+    assert touches(main, (150.0, 150.0, 220.0, 255.0))
+    assert not touches(main, (240.0, 60.0, 330.0, 250.0))
+    assert not touches(main, (190.0, 20.0, 260.0, 160.0))
+
+
+def test_a_heads_width_is_that_of_the_upper_rows() -> None:
+    person = np.zeros((100, 100), bool)
+    cv2.circle(head := person.view(np.uint8), (50, 30), 10, 1, -1)
+    head[45:, 20:80] = 1
+    assert 10 <= head_width(person) <= 22
+    assert head_width(np.zeros((10, 10), bool)) == 0.0
