@@ -6,7 +6,6 @@ runs in the thread that asks first.
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.image_buffer import ImageBuffer
+from upperbodyseg.locks import Lock
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.ownership import are_close, owners
 from upperbodyseg.people.separator import shared_separators
@@ -40,7 +40,7 @@ class Crowd:
         self._owner: NDArray[np.uint8] | None = None
         self._everyone: Crowd | None = None
         self._looked = False
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     @property
     def persons(self) -> tuple[DetectedPerson, ...]:
@@ -53,7 +53,7 @@ class Crowd:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def of(self, number: int) -> NDArray[np.uint8]:
         """The mask of one person; see :attr:`upperbodyseg.DetectedPerson.mask`."""

@@ -6,7 +6,6 @@ own separator, when they are asked for.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.fork import renew_in_child
+from upperbodyseg.locks import Lock
 from upperbodyseg.models.interpreter import Interpreter, load_interpreter
 from upperbodyseg.models.spec import SEPARATOR, SHIPPED
 from upperbodyseg.people.closeup import Box, closeup, lay_back, window_around
@@ -98,7 +98,7 @@ class SharedSeparators:
         """In a forked child: models and a lock of its own."""
         _parents_separators.append(self._separators)
         self._separators = {}
-        self.lock = threading.RLock()
+        self.lock = Lock()
         """Held by the thread that uses a separator."""
 
     def get(self, folder: Path, runtime: str) -> PersonSeparator:
