@@ -144,7 +144,7 @@ ALLOWED = {
     "segmenter": BASE | {"clock", "preprocess", "models", "postprocess"},
     "motion": BASE | {"preprocess"},
     "people": BASE | {"locks", "models", "people", "postprocess", "segmenter"},
-    "stream": BASE | {"motion", "people", "postprocess", "preprocess", "segmenter"},
+    "stream": BASE | {"motion", "people", "postprocess", "preprocess"},
     "options": BASE | {"models", "preprocess"},
     "pipeline": BASE | MODELS | {"options", "people", "stream"},
     "engine": BASE | {"image_source", "locks", "models", "options", "pipeline", "preprocess", "postprocess"},

@@ -186,7 +186,8 @@ class Pipeline:
         tracks = [track for track, show in zip(tracks, shown, strict=True) if show]
         views = tuple(seen for seen, show in zip(regions, shown, strict=True) if show)
         persons = distinct_persons(person for track in stream.tracks for person in track.persons)
-        found = Found(stream.with_ids(persons, views), views, stream.overlapping)
+        named = stream.identities.name(persons, views, stream.frames, anew=stream.checked)
+        found = Found(named, views, stream.overlapping)
         masks: list[NDArray[np.uint8] | None] = [seen.mask for seen in views]
         if main is not None and persons:
             alone = main.alone(found, frame.size, stream.frames, checked=stream.checked)

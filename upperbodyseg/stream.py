@@ -13,7 +13,7 @@ whoever comes in that way until the side no longer cuts them off.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import cv2
@@ -29,7 +29,6 @@ from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.regions import MAX_REGIONS, group_persons, region_around
 from upperbodyseg.preprocess.side import Box, Side, is_cut, region_at_side
-from upperbodyseg.segmenter import SegmentedRegion
 from upperbodyseg.types import DetectedPerson
 
 __all__ = ["CHECK_EVERY", "EMPTY_CHECK_EVERY", "FORGIVEN_CHECKS", "Look", "Stream", "Track"]
@@ -164,6 +163,7 @@ class Stream:
 
     Attributes:
         tracks: the regions to segment in this frame.
+        identities: who is who.
         frames: number of the frame, from 1.
         checked: whether the detector has looked at this frame, or at a side of it.
         overlapping: everything that the detector saw at its last look at the whole, duplicates too.
@@ -171,7 +171,7 @@ class Stream:
 
     def __init__(self, acceptance: Acceptance) -> None:
         self._acceptance = acceptance
-        self._identities = Identities()
+        self.identities = Identities()
         self.forget()
 
     def forget(self) -> None:
@@ -187,8 +187,7 @@ class Stream:
         self.frames = 0
         self.checked = False
         self.overlapping: tuple[DetectedPerson, ...] = ()
-        self._identities.forget()
-        self._ids: dict[Box, int] = {}
+        self.identities.forget()
 
     def begin(self, frame: Frame) -> Look | None:
         """Look at a new frame.
@@ -245,7 +244,7 @@ class Stream:
         assert self._key is not None
         self.checked, self.overlapping = True, overlapping
         if self._cut:
-            self._identities.lose_places()
+            self.identities.lose_places()
         size = self._key[:2]
         acceptance = self._acceptance
         reminders = acceptance.reminders(detections)
@@ -360,20 +359,6 @@ class Stream:
             track.region = _follow(track.region, extent.box, size, track.side)
         self.tracks = [t for t, keep in zip(self.tracks, shown, strict=True) if keep]
         return shown, lost and not self._checked
-
-    def with_ids(
-        self, persons: Sequence[DetectedPerson], views: Sequence[SegmentedRegion]
-    ) -> tuple[DetectedPerson, ...]:
-        """The frame's people with their ids.
-
-        Args:
-            persons: each once.
-            views: the regions that show them.
-        """
-        if self.checked or any(p.box not in self._ids for p in persons):
-            named = self._identities.assign(persons, views, self.frames) if persons else []
-            self._ids = {p.box: p.id for p in named}
-        return tuple(replace(p, id=self._ids[p.box]) for p in persons)
 
     def _accept(self, masks: Sequence[NDArray[np.uint8]]) -> list[bool]:
         """Which of the tracks count. The segmenter may become unsure of people who are followed already."""

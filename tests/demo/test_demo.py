@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given

@@ -89,11 +89,27 @@ class Identities:
         """The next frame starts a new stream, and counts from 0."""
         self._known: list[_Known] = []
         self._next = 0
+        self._ids: dict[Box, int] = {}
 
     def lose_places(self) -> None:
         """After a scene cut, where people were says nothing any more."""
         for known in self._known:
             known.placed = False
+
+    def name(
+        self, persons: Sequence[DetectedPerson], views: Sequence[SegmentedRegion], frame: int, *, anew: bool
+    ) -> tuple[DetectedPerson, ...]:
+        """The people of a frame with their ids.
+
+        Args:
+            persons: each once.
+            views: the regions that show them.
+            frame: the frame's number.
+            anew: the detector has looked at this frame. Otherwise boxes keep the ids that they had.
+        """
+        if anew or any(p.box not in self._ids for p in persons):
+            self._ids = {p.box: p.id for p in self.assign(persons, views, frame)} if persons else {}
+        return tuple(replace(p, id=self._ids[p.box]) for p in persons)
 
     def assign(
         self, persons: Sequence[DetectedPerson], views: Sequence[SegmentedRegion], frame: int
