@@ -16,7 +16,7 @@ from upperbodyseg.segmenter import SegmentedRegion
 
 __all__ = ["OWN", "without_others"]
 
-OWN = 100
+OWN = 80
 """Share, 0-255, from which on a pixel is somebody's: rather too much stays than that the main one is cut."""
 
 _SPECK = 0.02

@@ -20,13 +20,13 @@ _SAME_FLOOR = 0.05  # ... and those of their silhouettes, which are more exact
 _HEAD = 0.4
 """Width of a head, by the main person's: with a smaller one somebody is farther away."""
 
-_HEAD_IF_TALL = 0.2
+_HEAD_IF_TALL = 0.28
 """The same of somebody who is about as tall."""
 
 _TIP = 0.08
 """Of somebody's height: so many rows of the head at least are looked at."""
 
-_STRAY = 0.15
+_STRAY = 0.05
 """Of somebody's widest row: rows with less are no end of theirs."""
 
 _AS_TALL = 0.72
