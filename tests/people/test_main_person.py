@@ -19,7 +19,7 @@ from upperbodyseg.geometry import Region
 from upperbodyseg.models.spec import MODELS, WEIGHTS
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.main_person import MainPerson, prominence
-from upperbodyseg.people.nearness import head_width, touches
+from upperbodyseg.people.nearness import Figure, head_width, is_as_near, is_behind, touches
 from upperbodyseg.people.separator import PersonSeparator
 from upperbodyseg.segmenter import SegmentedRegion
 
@@ -166,6 +166,18 @@ def test_who_is_beside_touches_and_who_is_away_or_above_does_not() -> None:
     assert touches(main, (150.0, 150.0, 220.0, 255.0))
     assert not touches(main, (240.0, 60.0, 330.0, 250.0))
     assert not touches(main, (190.0, 20.0, 260.0, 160.0))
+
+
+def test_who_is_behind_needs_a_head_as_large() -> None:
+    main = (100.0, 150.0, 200.0, 250.0)
+    assert is_behind(main, (110.0, 50.0, 190.0, 200.0))
+    assert not is_behind(main, (190.0, 50.0, 290.0, 200.0))
+    assert not is_behind(main, (110.0, 20.0, 190.0, 120.0))
+    child = Figure(150.0, 250.0, 40.0)
+    assert is_as_near(child, Figure(50.0, 200.0, 50.0))
+    assert not is_as_near(child, Figure(120.0, 200.0, 15.0))
+    assert is_as_near(child, Figure(190.0, 250.0, 18.0))
+    assert not is_as_near(child, Figure(190.0, 250.0, 9.0))
 
 
 def test_a_heads_width_is_that_of_the_upper_rows() -> None:

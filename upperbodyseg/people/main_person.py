@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from upperbodyseg.people.closeup import Box
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.leaving_out import OWN, without_others
-from upperbodyseg.people.nearness import figure, is_as_near, touches
+from upperbodyseg.people.nearness import figure, is_as_near, is_behind, touches
 from upperbodyseg.people.ownership import home_of
 from upperbodyseg.people.separator import PersonSeparator, box_in
 from upperbodyseg.postprocess.acceptance import MARKED
@@ -170,7 +170,7 @@ class MainPerson:
         others = [p for p in found.persons if p is not main]
         if not others and not _hints(found, home):
             return _Company(main.id, everybody, (), (), {}, is_alone=True)
-        near = [p for p in others if touches(main.box, p.box)]
+        near = [p for p in others if touches(main.box, p.box) or is_behind(main.box, p.box)]
         away = [p.id for p in others if p not in near]
         ids = tuple(p.id for p in near)
         shares = self._shares(found, main, ids, away)

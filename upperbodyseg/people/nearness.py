@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from upperbodyseg.people.closeup import Box
 from upperbodyseg.segmenter import SegmentedRegion
 
-__all__ = ["Figure", "figure", "head_width", "is_as_near", "touches"]
+__all__ = ["Figure", "figure", "head_width", "is_as_near", "is_behind", "touches"]
 
 # Of the main person's box.
 _GAP = 0.15  # beside which somebody still touches
@@ -22,6 +22,12 @@ _HEAD = 0.4
 
 _HEAD_IF_TALL = 0.28
 """The same of somebody who is about as tall."""
+
+_BEHIND = 0.5
+"""Of the narrower of two boxes: so much is behind the main person's."""
+
+_HEAD_BEHIND = 0.7
+"""The same of somebody behind the main person."""
 
 _TIP = 0.08
 """Of somebody's height: so many rows of the head at least are looked at."""
@@ -41,6 +47,12 @@ def touches(main: Box, other: Box) -> bool:
     if gap_x > _GAP * width or gap_y > _GAP * height:
         return False
     return abs(other[3] - main[3]) <= _FLOOR * height
+
+
+def is_behind(main: Box, other: Box) -> bool:
+    """Whether the main person hides somebody's lower end: a parent behind the child, or somebody far away."""
+    beside = min(main[2], other[2]) - max(main[0], other[0])
+    return main[1] <= other[3] <= main[3] and beside >= _BEHIND * min(main[2] - main[0], other[2] - other[0])
 
 
 def head_width(person: NDArray[np.bool_]) -> float:
@@ -82,9 +94,12 @@ def figure(person: NDArray[np.bool_], seen: SegmentedRegion) -> Figure:
 
 
 def is_as_near(main: Figure, other: Figure) -> bool:
-    """Whether somebody is as near to the camera as the main person: large, and on the same floor."""
+    """Whether somebody is as near to the camera as the main person.
+
+    On the same floor that shows in the head and the height. Whose lower end is hidden needs a larger head.
+    """
     tall, others = main.bottom - main.top, other.bottom - other.top
     if abs(main.bottom - other.bottom) > _SAME_FLOOR * tall:
-        return False
+        return other.head >= _HEAD_BEHIND * main.head
     least = _HEAD_IF_TALL if others >= _AS_TALL * tall else _HEAD
     return other.head >= least * main.head
