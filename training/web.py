@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from training.float_io import with_float_io
-from upperbodyseg import buffers, engine, likely_layout, options, stream
+from upperbodyseg import buffers, engine, likely_layout, motion, options, stream
 from upperbodyseg.image_buffer import ImageType
 from upperbodyseg.models import spec
 from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, WEIGHTS
@@ -46,6 +46,7 @@ MODULES = (
     mask,
     refine,
     temporal,
+    motion,
     stream,
     spec,
     engine,

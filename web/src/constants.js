@@ -134,10 +134,7 @@ export default {
     "REACH": 3,
     "SIDE": 256
   },
-  "stream": {
-    "CHECK_EVERY": 5,
-    "EMPTY_CHECK_EVERY": 3,
-    "FORGIVEN_CHECKS": 3,
+  "motion": {
     "GRID": [
       18,
       24
@@ -148,7 +145,16 @@ export default {
     "STIR_LEVELS": 6,
     "STIR_NOISE": 8,
     "STIR_CELLS": 2,
+    "SIDE_CELLS": 2,
+    "CHANGED": 0.3,
+    "STILL_FRAMES": 10
+  },
+  "stream": {
+    "CHECK_EVERY": 5,
+    "EMPTY_CHECK_EVERY": 3,
+    "FORGIVEN_CHECKS": 3,
     "STIR_CHECKS": 8,
+    "SIDE_CHECKS": 8,
     "CELLS": 64,
     "SPECK": 0.05,
     "MIN_FILL": 0.01,

@@ -10,14 +10,7 @@ const {
   CHECK_EVERY,
   EMPTY_CHECK_EVERY,
   FORGIVEN_CHECKS,
-  GRID,
-  CELL_SAMPLES,
-  STIR_LEVELS,
-  STIR_NOISE,
-  STIR_CELLS,
   STIR_CHECKS,
-  CUT_LEVELS,
-  CUT_SHARE,
   CELLS,
   SPECK,
   MIN_FILL,
@@ -26,6 +19,7 @@ const {
   LOOSE,
   SAME,
 } = constants.stream;
+const { GRID, CELL_SAMPLES, STIR_LEVELS, STIR_NOISE, STIR_CELLS, CUT_LEVELS, CUT_SHARE } = constants.motion;
 const { MARKED } = constants.acceptance;
 const { MAX_REGIONS } = constants.regions;
 
