@@ -35,6 +35,7 @@ maximum_signature_line_length = 90
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 # Types of other packages: their documentation is elsewhere, and nothing is looked up while building.
+nitpick_ignore = [("py:class", "upperbodyseg.types.People")]  # of private fields
 nitpick_ignore_regex = [(r"py:.*", r"(?!upperbodyseg\b).*\..*|NDArray|U8|dict.*")]
 
 html_theme = "furo"

@@ -37,7 +37,7 @@ class SegmenterOptions:
             average both masks. Edges get better, and the segmenter takes twice the time. Stream frames
             are segmented once all the same.
         people: "all", or "main" for the main person alone, with whoever is close to them: see the
-            documentation's page "People apart". It takes up to 15 % more time.
+            documentation's page "People apart". It takes more time.
         temporal_smoothing: in streams, let the mask change only where the picture does.
         max_pixels: frames with more pixels (width x height), or with a side beyond 32,766, are refused
             before anything is allocated.
