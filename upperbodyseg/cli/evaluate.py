@@ -50,7 +50,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=f"Layouts: {_LAYOUTS_HELP}.",
     )
     parser.add_argument("dataset", type=Path, metavar="DATASET_DIR")
-    parser.add_argument("--layout", required=True, choices=LAYOUTS)
+    parser.add_argument("--layout", required=True, choices=tuple(LAYOUTS))
     parser.add_argument("--split", help="which part (default: the layout's usual one)")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="OUT", help="folder for the results (default: evaluation-LAYOUT)"
