@@ -71,7 +71,7 @@ class PersonSeparator:
 
 
 def _levels(share: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return cv2.multiply(share, 255.0, dtype=cv2.CV_8U)
+    return cv2.convertScaleAbs(share, alpha=255.0)
 
 
 def box_in(seen: SegmentedRegion, box: Box) -> Box:
