@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import cv2
 import numpy as np
 import pytest
@@ -111,7 +113,8 @@ def test_every_layout_gives_the_mask_of_the_picture(
     assert output.mask.shape == (331, 311)
     # 4:2:0 holds a quarter of the colours, so its mask is nearly, not quite the same. On Arm, OpenCV rounds
     # otherwise where it resizes four channels.
-    least = 0.98 if image_type.is_yuv else 0.998 if image_type.channels == 4 else 0.9999
+    on_arm = platform.machine().lower() in ("aarch64", "arm64")
+    least = 0.98 if image_type.is_yuv else 0.998 if on_arm and image_type.channels == 4 else 0.9999
     assert iou(output.mask, expected) > least
 
 
