@@ -112,6 +112,20 @@ def test_the_frames_memory_may_be_used_again(engine: UpperBodySegmenter, pair: U
         np.testing.assert_array_equal(person.mask, mask)
 
 
+@pytest.mark.parametrize("is_still", [True, False])
+def test_later_frames_leave_the_masks_of_earlier_ones(pair: U8, is_still: bool) -> None:
+    with UpperBodySegmenter() as engine:
+        first = FrameInput.from_array(pair, is_still=is_still)
+        expected = [p.mask for p in engine.process(first).everyone]
+    with UpperBodySegmenter() as engine:
+        output = engine.process(first)
+        for shift in range(1, 4):
+            moved = np.roll(pair, 13 * shift, axis=1)
+            engine.process(FrameInput.from_array(moved, timestamp=33 * shift, is_still=is_still))
+        for person, mask in zip(output.everyone, expected, strict=True):
+            np.testing.assert_array_equal(person.mask, mask)
+
+
 def test_several_threads_may_ask_at_once(engine: UpperBodySegmenter, pair: U8) -> None:
     expected = [p.mask for p in process(engine, pair).persons]
     output = process(engine, pair)
