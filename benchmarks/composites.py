@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from training.library import background_files
 
 U8 = NDArray[np.uint8]
-Box = tuple[float, float, float, float]
 
 SIZE = (480, 640)
 MAX_OVERLAP = 0.3  # of the smaller of two people's pixels

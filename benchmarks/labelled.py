@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from training.library import background_files
 from upperbodyseg import DetectedPerson
+from upperbodyseg.geometry import Box, box_iou
 
 LARGE = 0.10  # of the frame: people that the detector has to find
 # Sets of people-free pictures that show rooms, streets and landscapes above all. What others show, animals
@@ -25,8 +26,6 @@ ROOM_SETS = frozenset({"houses", "coco-negatives", "davis", "dghant"})
 # Sets of pictures whose mask is a soft alpha: their people are cut out with it.
 ALPHA_SETS = frozenset({"congress"})
 BACKGROUNDS_EACH = 2  # behind each cut-out
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -130,15 +129,6 @@ def read_composites(data: Path) -> Iterator[Composite]:
             behind = _behind(picture, *alpha.shape)
             bgr = np.rint(cut[..., :3] * share + behind * (1 - share)).astype(np.uint8)
             yield Composite(row["file"], room, bgr, alpha)
-
-
-def box_iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    both = max(width, 0.0) * max(height, 0.0)
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both
-    return both / union if union else 0.0
 
 
 def large_people(picture: Labelled) -> list[Box]:

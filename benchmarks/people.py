@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from benchmarks.composites import CutOuts, Scene, crossing, load, scenes
 from benchmarks.figures import publish
-from benchmarks.labelled import box_iou, read_val
+from benchmarks.labelled import read_val
 from upperbodyseg import DetectedPerson, FrameInput, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg.geometry import box_iou
 from upperbodyseg.models.spec import MODELS
 
 APART = ("two to four side by side", "couple")

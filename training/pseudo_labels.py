@@ -31,7 +31,7 @@ from training.segmenters import Segmenter
 from training.train import load_segmenter
 from training.u2net import U2Net
 from upperbodyseg.evaluation.peers import MediaPipeSelfie
-from upperbodyseg.geometry import resize
+from upperbodyseg.geometry import Box, resize
 from upperbodyseg.preprocess.regions import MARGIN, region_around
 
 U8 = NDArray[np.uint8]
@@ -41,9 +41,6 @@ LEAST = 0.005  # of the picture: less than this marked is nobody
 DISAGREE = 0.75  # difference of two opinions beyond which a pixel teaches nothing
 SIZES = (224, 256)  # in which the teacher sees a picture
 SHARES = (0.7, 0.15, 0.15)  # of the three opinions in a mask
-
-
-Box = tuple[float, float, float, float]
 
 
 class TeachersMask:

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from upperbodyseg.buffers import Buffers
 
-__all__ = ["Letterbox", "Region", "letterbox_geometry", "resize"]
+__all__ = ["Box", "Letterbox", "Region", "box_iou", "letterbox_geometry", "resize"]
+
+Box = tuple[float, float, float, float]
+"""``(x_min, y_min, x_max, y_max)`` in pixels, half-open."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,15 @@ class Letterbox:
         offset = np.array([self.left, self.top, self.left, self.top], np.float32)
         scale = np.array([self.scale_x, self.scale_y, self.scale_x, self.scale_y], np.float32)
         return (boxes - offset) / scale
+
+
+def box_iou(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes; 0 where both are empty."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    both = max(width, 0.0) * max(height, 0.0)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both
+    return both / union if union else 0.0
 
 
 def letterbox_geometry(frame_size: tuple[int, int], size: int) -> Letterbox:

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.geometry import Region
+from upperbodyseg.geometry import Box, Region
 from upperbodyseg.preprocess.pixel_format import Frame
-from upperbodyseg.preprocess.side import Box, Side, is_cut
+from upperbodyseg.preprocess.side import Side, is_cut
 
 __all__ = ["Motion"]
 

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.geometry import Region
+from upperbodyseg.geometry import Box, Region
 from upperbodyseg.image_buffer import ImageType
 from upperbodyseg.motion import Motion
 from upperbodyseg.people.identity import Identities
@@ -28,7 +28,7 @@ from upperbodyseg.postprocess.acceptance import Acceptance
 from upperbodyseg.postprocess.temporal import TemporalSmoother
 from upperbodyseg.preprocess.pixel_format import Frame
 from upperbodyseg.preprocess.regions import MAX_REGIONS, group_persons, region_around
-from upperbodyseg.preprocess.side import Box, Side, is_cut, region_at_side
+from upperbodyseg.preprocess.side import Side, is_cut, region_at_side
 from upperbodyseg.types import DetectedPerson
 
 __all__ = ["CHECK_EVERY", "EMPTY_CHECK_EVERY", "FORGIVEN_CHECKS", "Look", "Stream", "Track"]

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.people.closeup import Box
+from upperbodyseg.geometry import Box
 from upperbodyseg.people.ownership import home_of
 from upperbodyseg.people.separator import box_in
 from upperbodyseg.segmenter import SegmentedRegion

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.geometry import Region
+from upperbodyseg.geometry import Box, Region
 from upperbodyseg.types import DetectedPerson
 
 __all__ = ["KEPT_SCORE", "MIN_COVERAGE", "WEAK_SCORE", "Acceptance", "Judgement", "coverage", "uncertainty"]
@@ -38,8 +38,6 @@ WEAK_SCORE = 0.6
 
 MARKED = 128
 """Mask value from which on a pixel counts as person."""
-
-Box = tuple[float, float, float, float]
 
 
 class Judgement(NamedTuple):

@@ -12,18 +12,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.geometry import Region
+from upperbodyseg.geometry import Box, Region
 from upperbodyseg.preprocess.regions import MARGIN, region_around
 from upperbodyseg.types import DetectedPerson
 
-__all__ = ["Box", "Side", "is_cut", "mirror", "persons_at_side", "region_at_side", "strip_at"]
+__all__ = ["Side", "is_cut", "mirror", "persons_at_side", "region_at_side", "strip_at"]
 
 Side = Literal["left", "right"]
 
 CUT_REACH = 0.25
 """Of the frame's shorter side. What reaches less far into the frame is a person whom the side cuts off."""
-
-Box = tuple[float, float, float, float]
 
 
 def strip_at(side: Side, frame_size: tuple[int, int]) -> Region:
