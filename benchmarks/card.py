@@ -10,6 +10,7 @@ import argparse
 import csv
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from training.library import background_files
 from training.web import card_row
 from upperbodyseg.models.interpreter import RUNTIMES
-from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, SEPARATOR, WEIGHTS, load_spec
+from upperbodyseg.models.spec import DETECTOR, MODELS, SEGMENTER, SEPARATOR, WEIGHTS, ModelSpec, load_spec
 
 WHAT = {
     DETECTOR: "Finds people in a whole frame, as boxes.",
@@ -142,6 +143,15 @@ def provenance(data: Path, recipe: dict[str, Any], without: tuple[str, ...] = ()
     return "\n".join(lines)
 
 
+def file_rows(specs: Iterable[ModelSpec]) -> str:
+    """The table's lines about a network's files."""
+    return "\n".join(
+        f"| for {s.runtime} | `{s.path.name}`, {s.path.stat().st_size:,} bytes, {s.precision}, "
+        f"sha256 `{s.sha256}` |"
+        for s in specs
+    )
+
+
 def card(folder: Path, name: str, data: Path) -> str:
     """The card of one network in a model's folder."""
     model = folder.name
@@ -172,12 +182,7 @@ def card(folder: Path, name: str, data: Path) -> str:
         else ""
     )
     mean = ", and then a mean with those of other trainings" if "share" in recipe else ""
-    files = "\n".join(
-        f"| for {s.runtime} | `{s.path.name}`, {s.path.stat().st_size:,} bytes, {s.precision}, "
-        f"sha256 `{s.sha256}` |"
-        for s in specs
-    )
-    files += f"\n{card_row(model, name)}"
+    files = f"{file_rows(specs)}\n{card_row(model, name)}"
     return f"""# {spec.name} ({model}), version {spec.version}
 
 {WHAT[spec.name]} Trained for upperbodyseg, {ORIGIN[model, name]}.
@@ -214,25 +219,26 @@ The weights were trained in part on pictures of unknown or non-commercial terms.
 
 def separator_card(folder: Path, data: Path) -> str:
     """The card of the separator."""
-    spec = load_spec(SEPARATOR, RUNTIMES[0], folder)
+    specs = [load_spec(SEPARATOR, runtime, folder) for runtime in RUNTIMES]
+    spec = specs[0]
     recipe = json.loads((folder / f"{SEPARATOR}.json").read_text(encoding="utf-8"))["recipe"]
     sources = provenance(data, {"pseudo_labels": False}, without=("people/ccp",))
     return f"""# {spec.name}, version {spec.version}
 
-Says which of a mask's pixels are one person's, beside other people. It serves both models. Trained for
-upperbodyseg, from an earlier network of the same kind. The recipe is in `training/train_separator.py`. The
-file is licensed as the package is, Apache-2.0. Whether training on the pictures below restricts its use is
-for the user to judge.
+Says which of a mask's pixels are one person's, beside other people, and how well a box fits a person. It
+serves both models. Trained for upperbodyseg, from an earlier network of the same kind. The recipe is in
+`training/train_separator.py`. The files are licensed as the package is, Apache-2.0. Whether training on the
+pictures below restricts their use is for the user to judge.
 
 | | |
 |---|---|
-| for {" and ".join(RUNTIMES)} | `{spec.path.name}`, {spec.path.stat().st_size:,} bytes, \
-{spec.precision}, sha256 `{spec.sha256}` |
+{file_rows(specs)}
 | parameters | {spec.parameters:,} |
-| input | `{list(spec.input_shape)}`, 0-255: the box of a person and a quarter more on each side, as BGR, \
-the mask there, and how deep in another person's box a pixel lies |
+| input | `{list(spec.input_shape)}`, 0-255, as int8 less 128: the box of a person and a quarter more on \
+each side, as BGR, the mask there, and how deep in others' boxes a pixel lies, times how sure these are |
 | output | `{list(spec.output_shape)}`: the person's share of each pixel, 0-1, a cell of \
-{spec.stride} x {spec.stride} input pixels, row by row |
+{spec.stride} x {spec.stride} input pixels, row by row; last the box's expected IoU with a person's, 0-1, in \
+the mean over all cells |
 | recipe | {recipe["samples"]:,} samples, {recipe["steps"]:,} steps of {recipe["batch"]}; AdamW, \
 learning rate {recipe["learning_rate"]} falling to 0 along a cosine; the weights' exponential moving \
 average; seed {recipe["seed"]}, PyTorch {recipe["torch"]} on {recipe["device"]} |
@@ -240,7 +246,8 @@ average; seed {recipe["seed"]}, PyTorch {recipe["torch"]} on {recipe["device"]} 
 ## Trained on
 
 The weights were trained in part on pictures of unknown or non-commercial terms. Three quarters of the samples
-are composites of cut-outs and portraits before people-free pictures. Origin and licence:
+are composites of cut-outs and portraits before people-free pictures. Boxes and masks in them are what both
+models see. Origin and licence:
 
 {sources}
 

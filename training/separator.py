@@ -1,8 +1,8 @@
 """The network that says which of a mask's pixels are one person's.
 
 It sees a closeup of the person (:mod:`upperbodyseg.people.closeup`): the picture and the mask round the
-person's box, and where other people's boxes are. ``training/separator_samples.py`` draws what it learns from,
-``training/train_separator.py`` trains it.
+person's box, and where other detections are. It also says how well the box fits a person.
+``training/separator_samples.py`` draws what it learns from, ``training/train_separator.py`` trains it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ class Separable(nn.Module):
 
 
 class Separator(nn.Module):
-    """``(N, CHANNELS, SIDE, SIDE)`` 0-255 in; ``(N, STRIDE^2, SIDE / STRIDE, SIDE / STRIDE)`` out.
+    """``(N, CHANNELS, SIDE, SIDE)`` 0-255 in; ``(N, STRIDE^2 + 1, SIDE / STRIDE, SIDE / STRIDE)`` out.
 
-    The output is the logit of the person's share of each pixel, row by row of 2 x 2 pixels.
+    The output is the logit of the person's share of each pixel, row by row of 2 x 2 pixels. Last there is a
+    logit whose likelihood is the box's fit, in the mean over all cells.
     """
 
     def __init__(self, width: int = 24) -> None:
@@ -61,7 +62,7 @@ class Separator(nn.Module):
         self.mix1 = nn.Sequential(Separable(2 * w, 2 * w), conv_bn(2 * w, w, 1))
         self.up0 = nn.Upsample(scale_factor=2, mode="bilinear")
         self.mix0 = nn.Sequential(Separable(w, w), Separable(w, w))
-        self.head = nn.Conv2d(w, STRIDE**2, 1)
+        self.head = nn.Conv2d(w, STRIDE**2 + 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         x0 = self.stem((x - 127.0) / 128.0)
@@ -73,17 +74,22 @@ class Separator(nn.Module):
         return self.head(y)
 
 
-def separator_loss(output: Tensor, share: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy, and Dice (Milletari et al. 2016) for each person's whole.
+def separator_loss(output: Tensor, share: Tensor, weight: Tensor, fit: Tensor) -> Tensor:
+    """Cross-entropy, Dice (Milletari et al. 2016) for each person's whole, and the fit's cross-entropy.
 
     Args:
-        output: ``(N, STRIDE^2, h, w)``.
+        output: ``(N, STRIDE^2 + 1, h, w)``.
         share: ``(N, SIDE, SIDE)``, the person's share of what is marked there, 0-1.
         weight: ``(N, SIDE, SIDE)``, 0 where nobody knows.
+        fit: ``(N, 2)``: the box's IoU with that of the person, and the weight.
     """
-    logit = F.pixel_shuffle(output, STRIDE)[:, 0]
+    logit = F.pixel_shuffle(output[:, : STRIDE**2], STRIDE)[:, 0]
     cross = F.binary_cross_entropy_with_logits(logit, share, reduction="none")
     p = logit.sigmoid()
     both, either = (p * share * weight).sum((1, 2)), ((p + share) * weight).sum((1, 2))
-    dice = 1 - (2 * both + 1) / (either + 1)
-    return (cross * weight).sum() / weight.sum().clamp(min=1) + 0.5 * dice.mean()
+    known = weight.amax((1, 2))
+    dice = (1 - (2 * both + 1) / (either + 1)) * known
+    fits = output[:, STRIDE**2].sigmoid().mean((1, 2)).clamp(1e-4, 1 - 1e-4)
+    judged = F.binary_cross_entropy(fits, fit[:, 0], weight=fit[:, 1])
+    whole = (cross * weight).sum() / weight.sum().clamp(min=1)
+    return whole + 0.5 * dice.sum() / known.sum().clamp(min=1) + judged

@@ -1,13 +1,15 @@
 """What the separator learns from: closeups of a person among others whose shares of the mask are known.
 
-Most are composites of the train split's cut-outs and portraits. The others are photos whose boxes tell their
-people apart; where boxes overlap the labels say nothing.
+Most scenes are composites of the train split's cut-outs and portraits. The others are photos whose boxes tell
+their people apart; where boxes overlap the labels say nothing. The shipped detectors and segmenters look at
+each scene, so that boxes, masks and doubts are those that the separator meets later.
 """
 
 from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,18 +19,30 @@ from numpy.typing import NDArray
 
 from training.camera import camera_defects
 from training.library import background_files
-from upperbodyseg.people.closeup import closeup, window_around
+from upperbodyseg import DetectedPerson, FrameInput, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg.geometry import Box, box_iou
+from upperbodyseg.models.spec import MODELS
+from upperbodyseg.people.closeup import NOBODY_ELSE, Told, closeup, told_of_others, window_around
+from upperbodyseg.people.crowd import Crowd
+from upperbodyseg.people.ownership import home_of
+from upperbodyseg.people.separator import box_in, told_in
+from upperbodyseg.segmenter import SegmentedRegion
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
-Box = tuple[float, float, float, float]
 
 SIDE = 64  # pixels of a closeup
-CANVAS = 128  # pixels of a scene's shorter side
+CANVAS = 256  # pixels of a scene's shorter side
 COMPOSITES = 0.75  # of the samples
 LEAST = 0.01  # of a scene's pixels: a person who shows less is not asked for
-UNSEEN = 0.2  # of the other people: the detector has missed them
-OUTSIDE = 0.02  # weight of pixels that nobody marks
+UNSEEN = 0.2  # of the people: the separator isn't told of them
+MISSED_WITH = 0.3  # IoU with somebody from which on a detection goes with them
+OUTSIDE = 0.02  # weight of pixels where nobody is
+UNMARKED = 0.3  # and of those where somebody is whom the segmenter doesn't mark
+BEST = 0.8  # of the scenes: each person's best box is asked about
+ASKED = 0.15  # least score of the further boxes that are
+RIGHT, WRONG = 0.5, 0.3  # IoU from which on a box is somebody's, and up to which it is nobody's
+UNSURE = 0.3  # weight of a box of nobody's in a photo, whose labels may lack people
 ALONE = 0.03  # of what is marked is others': such a sample asks for little
 ALONE_KEPT = 0.25  # of those
 
@@ -96,7 +110,7 @@ def load_small(data: Path) -> Small:
             x, y, w, h = cv2.boundingRect((picture[..., 3] > 127).view(np.uint8))
             small.cutouts[row["set"]].append(_fit(picture[y : y + h, x : x + w], CANVAS + 16))
         elif file.startswith("backgrounds/"):
-            small.backgrounds.append(_fit(picture[..., :3], 224))
+            small.backgrounds.append(_fit(picture[..., :3], 320))
         else:
             label = cv2.imread(str(data / row["mask"]), cv2.IMREAD_GRAYSCALE)
             assert label is not None
@@ -109,9 +123,9 @@ def load_small(data: Path) -> Small:
                     edge = cv2.blur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (3, 3))
                     small.cutouts["picsart"].append(_fit(np.dstack([picture, edge]), CANVAS + 16))
                 found = np.asarray([_bounds(alpha / np.float32(255))], np.float32)
-            bgr = _fit(picture, 224)
+            bgr = _fit(picture, 320)
             small.photos.append(
-                Photo(bgr, _fit(alpha, 224), _fit(unknown, 224) > 0, found * bgr.shape[1] / picture.shape[1])
+                Photo(bgr, _fit(alpha, 320), _fit(unknown, 320) > 0, found * bgr.shape[1] / picture.shape[1])
             )
     return small
 
@@ -214,12 +228,14 @@ def _photo(photo: Photo) -> Scene:
     return Scene(photo.bgr, [share * (p & (count == 1)) for p in inside], boxes, unknown)
 
 
-def samples(small: Small, rng: np.random.Generator, most: int = 2) -> list[tuple[U8, U8]]:
-    """Closeups from one scene.
+def samples(
+    small: Small, engine: UpperBodySegmenter, rng: np.random.Generator, most: int = 4
+) -> list[tuple[U8, U8, F32]]:
+    """Closeups from one scene, as the engine sees it.
 
     Returns:
-        The input ``(CHANNELS, SIDE, SIDE)`` uint8, and the target ``(2, SIDE, SIDE)`` uint8: the person's
-        share of what is marked, and the weight, both 0-255.
+        The input ``(CHANNELS, SIDE, SIDE)`` uint8. The target ``(2, SIDE, SIDE)`` uint8: the person's share
+        of what is marked, and the weight, both 0-255. How well the box fits a person, 0-1, and its weight.
     """
     if rng.random() < COMPOSITES:
         scene = _composite(small, rng)
@@ -229,36 +245,77 @@ def samples(small: Small, rng: np.random.Generator, most: int = 2) -> list[tuple
     shown = [i for i, s in enumerate(scene.shares) if (s > 0.5).sum() > LEAST * height * width]
     if not shown:
         return []
-    grouped = rng.permutation(shown)[: int(rng.integers(1, len(shown) + 1))]
-    region = _region([scene.boxes[i] for i in grouped], height, width, rng)
-    cut = np.s_[region[1] : region[3], region[0] : region[2]]
-    bgr = camera_defects(scene.bgr[cut], rng)
-    shares = [s[cut] for s in scene.shares]
-    unknown = np.zeros(bgr.shape[:2], bool) if scene.unknown is None else scene.unknown[cut]
-    union = np.maximum(np.sum(shares, 0).clip(0, 1), unknown)  # the segmenter marks those as well
-    mask = _as_segmented(union, shares, rng)
-    boxes = [_jittered(_moved(box, region), rng) for box in scene.boxes]
+    bgr = camera_defects(scene.bgr, rng)
+    crowd = engine.process(FrameInput.from_image(np.ascontiguousarray(bgr)))._crowd
+    found = crowd._found if isinstance(crowd, Crowd) else None
+    if found is None or not found.views:
+        return []
+    fits = [[box_iou(p.box, scene.boxes[i]) for i in shown] for p in found.overlapping]
+    whose = [int(np.argmax(row)) for row in fits]
+    # Of each person the best box, and of the others some.
+    best = {max(range(len(fits)), key=lambda d: fits[d][k]) for k in range(len(shown))}
+    best = {d for d in best if max(fits[d]) >= RIGHT} if rng.random() < BEST else set()
+    rest = rng.permutation([d for d in range(len(fits)) if found.overlapping[d].score >= ASKED])
+    chosen = [*rng.permutation([*best]).astype(int), *rest[: int(rng.integers(0, 3))]]
+    missed = {k for k in range(len(shown)) if rng.random() < UNSEEN}
     drawn = []
-    for i in grouped[:most]:
-        if min(boxes[i][2] - boxes[i][0], boxes[i][3] - boxes[i][1]) < 2:
+    for d in dict.fromkeys(int(d) for d in chosen[:most]):
+        box, person = found.overlapping[d].box, shown[whose[d]]
+        fit = max(fits[d])
+        gone = [scene.boxes[shown[k]] for k in missed if k != whose[d]]
+        told = told_of_others(box, _but(found.persons, gone), _but(found.overlapping, gone))
+        seen = found.views[home_of(box, found.views)]
+        sample = _sample(scene, seen, box, person, told, fit)
+        if sample is None:
             continue
-        others = [boxes[k] for k in shown if k != i and rng.random() > UNSEEN]
-        window = window_around(boxes[i])
-        x = closeup(bgr, mask, window, others, SIDE)
-        known = np.where(unknown, 0, 255).astype(np.uint8)
-        planes = np.dstack([_levels(shares[i]), known, np.full_like(known, 255)])
-        target = closeup(planes, _levels(union), window, (), SIDE)
-        own, sure, within, marked = (target[..., k].astype(np.float32) for k in range(4))
-        share = (255 * own / np.maximum(marked, 1)).clip(0, 255)
-        weight = np.where(marked > 64, sure, OUTSIDE * sure) * (within > 0)
-        if ((255 - share) * weight).sum() < ALONE * 255 * weight.sum() and rng.random() > ALONE_KEPT:
+        x, y = sample
+        share, weight = y.astype(np.float32)
+        if (
+            fit >= RIGHT
+            and ((255 - share) * weight).sum() < ALONE * 255 * weight.sum()
+            and rng.random() > ALONE_KEPT
+        ):
             continue
-        y = np.stack([share, weight]).astype(np.uint8)
-        x = x.transpose(2, 0, 1)
         if rng.random() < 0.5:
             x, y = x[..., ::-1], y[..., ::-1]
-        drawn.append((np.ascontiguousarray(x), np.ascontiguousarray(y)))
+        sure = 1.0 if scene.unknown is None or fit >= RIGHT else UNSURE
+        drawn.append((np.ascontiguousarray(x), np.ascontiguousarray(y), np.array([fit, sure], np.float32)))
     return drawn
+
+
+def _but(detections: Iterable[DetectedPerson], gone: list[Box]) -> list[DetectedPerson]:
+    """The detections but those of somebody who is gone."""
+    return [p for p in detections if all(box_iou(p.box, box) < MISSED_WITH for box in gone)]
+
+
+def _sample(
+    scene: Scene, seen: SegmentedRegion, box: Box, person: int, told: Told, fit: float
+) -> tuple[U8, U8] | None:
+    """The closeup of one box, and its target."""
+    height, width = seen.mask.shape[:2]
+    x0, y0, x1, y1 = seen.region.corners
+    inner = box_in(seen, box)
+    if min(inner[2] - inner[0], inner[3] - inner[1]) < 2:
+        return None
+
+    def as_seen(plane: NDArray[np.floating]) -> U8:
+        cut = np.ascontiguousarray(plane[y0:y1, x0:x1])
+        return cv2.resize(_levels(cut), (width, height), interpolation=cv2.INTER_AREA)
+
+    own, union = as_seen(scene.shares[person]), as_seen(np.sum(scene.shares, 0).clip(0, 1))
+    unknown = np.zeros_like(own)
+    if scene.unknown is not None:
+        unknown = as_seen(scene.unknown.astype(np.float32))
+    window = window_around(inner)
+    x = closeup(seen.bgr, seen.mask, window, told_in(seen, told), SIDE)
+    planes = np.dstack([own, 255 - unknown, np.full_like(own, 255)])
+    target = closeup(np.ascontiguousarray(planes), union, window, NOBODY_ELSE, SIDE)
+    mine, sure, within, marked = (target[..., k].astype(np.float32) for k in range(4))
+    share = (255 * mine / np.maximum(marked, 1)).clip(0, 255)
+    # What the segmenter marks counts in full.
+    weight = np.where(marked > 64, np.maximum(x[..., 3] / 255, UNMARKED), OUTSIDE) * sure * (within > 0)
+    weight *= min(max((fit - WRONG) / (RIGHT - WRONG), 0.0), 1.0)
+    return x.transpose(2, 0, 1), np.stack([share, weight]).astype(np.uint8)
 
 
 def _levels(share: NDArray[np.floating]) -> U8:
@@ -270,59 +327,22 @@ def _bounds(share: F32) -> Box:
     return float(x), float(y), float(x + w), float(y + h)
 
 
-def _region(boxes: list[Box], height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """What the segmenter sees of these people, about."""
-    x0, y0 = min(b[0] for b in boxes), min(b[1] for b in boxes)
-    x1, y1 = max(b[2] for b in boxes), max(b[3] for b in boxes)
-    margin = rng.uniform(-0.05, 0.3, 4) * [x1 - x0, y1 - y0, x1 - x0, y1 - y0]
-    left, top = max(int(x0 - margin[0]), 0), max(int(y0 - margin[1]), 0)
-    return (
-        left,
-        top,
-        max(min(int(x1 + margin[2]) + 1, width), left + 2),
-        max(min(int(y1 + margin[3]) + 1, height), top + 2),
-    )
-
-
-def _moved(box: Box, region: tuple[int, int, int, int]) -> Box:
-    return box[0] - region[0], box[1] - region[1], box[2] - region[0], box[3] - region[1]
-
-
-def _jittered(box: Box, rng: np.random.Generator) -> Box:
-    """A box as the detector gives it: its sides err by some percent, at times by more."""
-    width, height = box[2] - box[0], box[3] - box[1]
-    x0, y0, x1, y1 = box + rng.normal(0, rng.choice([0.03, 0.06, 0.12]), 4) * [width, height, width, height]
-    return float(x0), float(y0), float(x1), float(y1)
-
-
-def _as_segmented(union: F32, shares: list[F32], rng: np.random.Generator) -> U8:
-    """The mask as a segmenter gives it: blurred, too wide or too narrow, with holes, without somebody."""
-    mask = union.astype(np.float32)
-    if len(shares) > 1 and rng.random() < 0.2:
-        mask = mask - shares[rng.integers(len(shares))] * np.float32(rng.uniform(0.3, 1))
-    choice = rng.random()
-    if choice < 0.3:
-        mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.5, 2)))
-    elif choice < 0.5:
-        kernel = np.ones((3, 3), np.uint8)
-        mask = cv2.erode(mask, kernel) if choice < 0.4 else cv2.dilate(mask, kernel)
-    if rng.random() < 0.3:
-        blobs = cv2.resize(rng.random((6, 6)).astype(np.float32), mask.shape[::-1])
-        mask = mask * (blobs > rng.uniform(0.05, 0.3)) if rng.random() < 0.5 else mask * (0.4 + 0.6 * blobs)
-    return (255 * mask).clip(0, 255).astype(np.uint8)
-
-
 _small: Small | None = None
+_engines: dict[str, UpperBodySegmenter] = {}
 
 
-def draw(data: Path, seed: int, count: int) -> tuple[U8, U8]:
-    """So many samples, inputs and targets, the same for the same seed."""
+def draw(data: Path, seed: int, count: int) -> tuple[U8, U8, F32]:
+    """So many samples, inputs and targets, the same for the same seed; of both pairs of models in turn."""
     global _small  # noqa: PLW0603
     cv2.setNumThreads(1)
     if _small is None:
         _small = load_small(data)
+        for model in MODELS:
+            _engines[model] = UpperBodySegmenter(SegmenterOptions(model=model, refine=False))
+            _engines[model].initialize()
     rng = np.random.default_rng(seed)
-    drawn: list[tuple[U8, U8]] = []
+    drawn: list[tuple[U8, U8, F32]] = []
     while len(drawn) < count:
-        drawn += samples(_small, rng)
-    return np.stack([x for x, _ in drawn[:count]]), np.stack([y for _, y in drawn[:count]])
+        drawn += samples(_small, _engines[MODELS[int(rng.integers(len(MODELS)))]], rng)
+    x, y, fit = (np.stack(part) for part in zip(*drawn[:count], strict=True))
+    return x, y, fit

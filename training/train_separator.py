@@ -8,6 +8,7 @@ import math
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="a run to go on from, as far as its shapes fit")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    x, y = _draw_all(args.data, args.samples, args.seed, args.processes)
+    x, y, fit = _draw_all(args.data, args.samples, args.seed, args.processes)
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.processes)
     network = Separator(args.width).to(memory_format=torch.channels_last)  # twice as fast on a CPU
@@ -53,7 +54,7 @@ def main() -> None:
         rows = torch.randint(len(x), (args.batch,))
         target = y[rows].float() * (1 / 255)
         output = network(x[rows].float().contiguous(memory_format=torch.channels_last))
-        loss = separator_loss(output, target[:, 0], target[:, 1])
+        loss = separator_loss(output, target[:, 0], target[:, 1], fit[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -71,16 +72,14 @@ def main() -> None:
     _save(average.module, args, step)
 
 
-def _draw_all(data: Path, samples: int, seed: int, processes: int) -> tuple[Tensor, Tensor]:
+def _draw_all(data: Path, samples: int, seed: int, processes: int) -> tuple[Tensor, Tensor, Tensor]:
     n = samples // CHUNK
     with ProcessPoolExecutor(processes) as workers:
-        parts: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = list(
+        parts: list[tuple[NDArray[Any], ...]] = list(
             workers.map(draw, [data] * n, range(1000 * seed, 1000 * seed + n), [CHUNK] * n)
         )
-    return (
-        torch.from_numpy(np.concatenate([p[0] for p in parts])),
-        torch.from_numpy(np.concatenate([p[1] for p in parts])),
-    )
+    x, y, fit = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
+    return x, y, fit
 
 
 def _start(network: Separator, weights: dict[str, Tensor]) -> None:

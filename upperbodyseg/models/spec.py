@@ -43,7 +43,7 @@ SHIPPED = (
 """Folder and name of each model that comes with the package. One separator serves both pairs."""
 
 SEPARATOR_CHANNELS = 5
-"""Of a separator's input: blue, green, red, mask, and other people's boxes."""
+"""Of a separator's input: blue, green, red, mask, and the boxes of others."""
 
 _MAX_UNIT = 1e6
 
@@ -176,7 +176,7 @@ def _makes_sense(spec: ModelSpec, name: str) -> bool:
     if spec.name != name or len(spec.input_shape) != 4:
         return False
     batch, height, width, channels = spec.input_shape
-    outputs = 6 if name == DETECTOR else spec.stride**2
+    outputs = {DETECTOR: 6, SEGMENTER: spec.stride**2, SEPARATOR: spec.stride**2 + 1}[name]
     return (
         (batch, channels) == (1, SEPARATOR_CHANNELS if name == SEPARATOR else 3)
         and height == width

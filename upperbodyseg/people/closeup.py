@@ -10,12 +10,37 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.geometry import resize
+from upperbodyseg.geometry import Box, resize
 from upperbodyseg.models.spec import SEPARATOR_CHANNELS
+from upperbodyseg.types import DetectedPerson
 
-__all__ = ["HEAD", "MARGIN", "Box", "Window", "closeup", "head_share", "lay_back", "window_around"]
+__all__ = [
+    "HEAD",
+    "MARGIN",
+    "NOBODY_ELSE",
+    "Told",
+    "Window",
+    "closeup",
+    "head_share",
+    "lay_back",
+    "told_of_others",
+    "window_around",
+]
 
-Box = tuple[float, float, float, float]
+
+class Told(NamedTuple):
+    """What the separator is told of other people.
+
+    Attributes:
+        boxes: ``(N, 4)`` float32.
+        counts: ``(N,)`` float32, 0-1: how surely each is somebody else's.
+    """
+
+    boxes: NDArray[np.float32]
+    counts: NDArray[np.float32]
+
+
+NOBODY_ELSE = Told(np.empty((0, 4), np.float32), np.empty(0, np.float32))
 
 MARGIN = 0.25
 """Share of a box's width and height that is shown beyond each of its sides. A detection's sides err by
@@ -24,6 +49,44 @@ less."""
 
 HEAD = 0.4
 """Upper share of a box in which a person's head is."""
+
+
+_OF_THE_SAME = 0.7
+"""IoU of two detections from which on they are of one person."""
+
+_DOUBTED = 0.6
+"""What a detection that is no person counts beside one, if its score is 1."""
+
+_WORTH_TELLING = 0.2
+"""Least score of a detection that the separator is told of."""
+
+
+def told_of_others(
+    box: Box, persons: Iterable[DetectedPerson], overlapping: Iterable[DetectedPerson]
+) -> Told:
+    """What may be other people than the one in a box.
+
+    Args:
+        box: of the person.
+        persons: whom the frame shows.
+        overlapping: everything that the detector saw.
+
+    Returns:
+        The boxes of others. Persons count in full, other detections by their scores.
+    """
+    certain = [p.box for p in persons]
+    doubted = [p for p in overlapping if p.score >= _WORTH_TELLING]
+    boxes = np.array([*certain, *(p.box for p in doubted)], np.float32).reshape(-1, 4)
+    counts = np.array([1.0] * len(certain) + [_DOUBTED * min(p.score, 1.0) for p in doubted], np.float32)
+    x0, y0, x1, y1 = boxes.T
+    width, height = (
+        np.minimum(x1, box[2]) - np.maximum(x0, box[0]),
+        np.minimum(y1, box[3]) - np.maximum(y0, box[1]),
+    )
+    both = np.maximum(width, 0) * np.maximum(height, 0)
+    either = (x1 - x0) * (y1 - y0) + (box[2] - box[0]) * (box[3] - box[1]) - both
+    other = both < _OF_THE_SAME * either
+    return Told(boxes[other], counts[other])
 
 
 class Window(NamedTuple):
@@ -44,7 +107,7 @@ def window_around(box: Box) -> Window:
 
 
 def closeup(
-    bgr: NDArray[np.uint8], mask: NDArray[np.uint8], window: Window, others: Iterable[Box], side: int
+    bgr: NDArray[np.uint8], mask: NDArray[np.uint8], window: Window, others: Told, side: int
 ) -> NDArray[np.uint8]:
     """The separator's input for one person.
 
@@ -52,12 +115,12 @@ def closeup(
         bgr: ``(h, w, 3)`` uint8.
         mask: ``(h, w)`` uint8, of whoever is in the picture.
         window: of the picture, round the person.
-        others: the other people's boxes, in pixels of the picture.
+        others: detections that may be other people, in pixels of the picture.
         side: pixels of the result.
 
     Returns:
         ``(side, side, SEPARATOR_CHANNELS)`` uint8. Beyond the picture it is 0. The last channel rises from
-        0 at the edge of another's box to 255 in its middle.
+        0 at the edge of another's box to 255 times what it counts in its middle.
     """
     height, width = mask.shape
     x0, y0, x1, y1 = window
@@ -69,16 +132,11 @@ def closeup(
         place = np.s_[seen_y[0] : seen_y[1], seen_x[0] : seen_x[1]]
         out[place][..., :3] = resize(bgr[inside], *size)
         out[place][..., 3] = resize(mask[inside], *size)
-    depth = None
-    for box in others:
-        x = _depth(box[0], box[2], x0, x1, side)
-        y = _depth(box[1], box[3], y0, y1, side)
-        if not (x.any() and y.any()):
-            continue
-        this = np.minimum(x[None], y[:, None])
-        depth = this if depth is None else np.maximum(depth, this)
-    if depth is not None:
-        out[..., 4] = depth
+    if len(others.counts):
+        low, high = others.boxes[:, :2], others.boxes[:, 2:]
+        x = _depth(low[:, 0], high[:, 0], x0, x1, side, others.counts)
+        y = _depth(low[:, 1], high[:, 1], y0, y1, side, others.counts)
+        out[..., 4] = np.minimum(x[:, None], y[:, :, None]).max(0)
     return out
 
 
@@ -133,8 +191,21 @@ def _inside(start: int, end: int, limit: int, side: int) -> tuple[int, int]:
     )
 
 
-def _depth(low: float, high: float, start: int, end: int, side: int) -> NDArray[np.uint8]:
-    """How far from both ends of the interval ``low .. high`` each pixel lies, 0-255."""
+def _depth(
+    low: NDArray[np.float32],
+    high: NDArray[np.float32],
+    start: int,
+    end: int,
+    side: int,
+    counts: NDArray[np.float32],
+) -> NDArray[np.uint8]:
+    """How far from both ends of each interval ``low .. high`` each pixel lies, 0-255 times what it counts.
+
+    Returns:
+        ``(N, side)`` uint8.
+    """
     at = start + (np.arange(side, dtype=np.float32) + 0.5) * ((end - start) / side)
-    depth = np.minimum(at - low, high - at) * (510 / max(high - low, 1e-3))
-    return depth.clip(0, 255).astype(np.uint8)
+    depth = np.minimum(at - low[:, None], high[:, None] - at)
+    depth *= (510 / np.maximum(high - low, 1e-3))[:, None]
+    scaled: NDArray[np.uint8] = (depth.clip(0, 255) * counts[:, None]).astype(np.uint8)
+    return scaled

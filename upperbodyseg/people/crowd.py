@@ -6,6 +6,7 @@ runs in the thread that asks first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from upperbodyseg.image_buffer import ImageBuffer
 from upperbodyseg.locks import Lock
 from upperbodyseg.people.found import Found
-from upperbodyseg.people.ownership import are_close, owners
+from upperbodyseg.people.ownership import Claim, are_close, claim_of, claims_of, owners
 from upperbodyseg.people.separator import shared_separators
 from upperbodyseg.people.unlisted import find_unlisted
 from upperbodyseg.types import DetectedPerson
@@ -31,12 +32,16 @@ class Crowd:
         found: its people.
         folder: of the pair of models, for the separator.
         runtime: as for :class:`~upperbodyseg.SegmenterOptions`.
+        claims: what is each person's, where that is known.
     """
 
-    def __init__(self, mask: ImageBuffer, found: Found, folder: Path, runtime: str) -> None:
+    def __init__(
+        self, mask: ImageBuffer, found: Found, folder: Path, runtime: str, claims: Sequence[Claim] = ()
+    ) -> None:
         self._mask = mask
         self._found = found
         self._folder, self._runtime = folder, runtime
+        self._claims = tuple(claims)
         self._owner: NDArray[np.uint8] | None = None
         self._everyone: Crowd | None = None
         self._looked = False
@@ -74,20 +79,23 @@ class Crowd:
 
     def _owners(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         boxes = [p.box for p in self._found.persons]
-        if not any(are_close(a, b) for i, a in enumerate(boxes) for b in boxes[:i]):
-            return owners(None, self._found.views, boxes, mask)
-        with shared_separators.lock:
-            separator = shared_separators.get(self._folder, self._runtime)
-            return owners(separator, self._found.views, boxes, mask)
+        if not self._claims and any(are_close(a, b) for i, a in enumerate(boxes) for b in boxes[:i]):
+            with shared_separators.lock:
+                separator = shared_separators.get(self._folder, self._runtime)
+                self._claims = tuple(claims_of(separator, self._found))
+        claims = self._claims or claims_of(None, self._found)
+        return owners(claims, self._found.views, boxes, mask)
 
     def _look_closer(self) -> Crowd | None:
         """The same people and those whom the separator tells from them; None where there are none."""
-        if not (self._found.persons and self._found.overlapping):
+        found = self._found
+        if not (found.persons and found.overlapping):
             return None
         with shared_separators.lock:
             separator = shared_separators.get(self._folder, self._runtime)
-            more = find_unlisted(separator, self._found)
+            claims = [claim_of(separator, found, p.box) for p in found.persons]
+            more, claims = find_unlisted(separator, found, claims)
         if not more:
             return None
-        found = Found((*self._found.persons, *more), self._found.views, ())
-        return Crowd(self._mask, found, self._folder, self._runtime)
+        everyone = Found((*found.persons, *more), found.views, ())
+        return Crowd(self._mask, everyone, self._folder, self._runtime, claims)

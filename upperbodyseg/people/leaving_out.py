@@ -2,48 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.people.closeup import Box, head_share
-from upperbodyseg.people.nearness import touches
+from upperbodyseg.geometry import Box
 from upperbodyseg.people.separator import box_in
 from upperbodyseg.postprocess.acceptance import MARKED
 from upperbodyseg.segmenter import SegmentedRegion
 
-__all__ = ["OWN", "without_others"]
+__all__ = ["OWN", "Piece", "without_others"]
 
-OWN = 80
+OWN = 40
 """Share, 0-255, from which on a pixel is somebody's: rather too much stays than that the main one is cut."""
 
 _SPECK = 0.02
 """Of the pixels of those who stay: fewer that are nobody's stay, and are rather a hand than a passer-by."""
 
-_TALL = 0.5
-"""Height of somebody close whom the detector missed, by the main person's."""
-
-_HEADS = 0.25
-"""Of the marked pixels in the upper part of a detection, the share that somebody's piece has."""
+Piece = tuple[NDArray[np.bool_], Box]
+"""Part of a region's mask ``(h, w)``, and its box in the region's pixels."""
 
 
 def without_others(
     seen: SegmentedRegion,
     shares: Sequence[NDArray[np.uint8]],
-    main: Box,
     gone: Sequence[Box],
-    weak: Sequence[Box],
+    goes: Callable[[Piece], bool] | None = None,
 ) -> NDArray[np.uint8]:
     """A region's mask without those who go.
 
     Args:
         seen: the region.
         shares: of those who stay, of the mask's shape.
-        main: the main person's box, in frame pixels.
-        gone: boxes of those who go.
-        weak: boxes of everybody whom the detector may have seen.
+        gone: boxes of those who go, in frame pixels.
+        goes: whether a piece of the mask outside of these boxes is somebody who goes, too; None if none is.
 
     Returns:
         ``(h, w)`` uint8; the region's own mask where nobody goes.
@@ -55,7 +49,7 @@ def without_others(
     going = cv2.bitwise_and(cv2.compare(share, OWN, cv2.CMP_LT), cv2.compare(mask, 0, cv2.CMP_GT))
     if not cv2.countNonZero(going):
         return mask
-    going = _without_theirs(going, seen, main, gone, weak)
+    going = _without_theirs(going, seen, gone, goes)
     if not cv2.countNonZero(going):
         return mask
     staying = cv2.multiply(mask, cv2.blur(cv2.bitwise_not(going), (3, 3)), scale=1 / 255)
@@ -64,32 +58,31 @@ def without_others(
 
 
 def _without_theirs(
-    going: NDArray[np.uint8], seen: SegmentedRegion, main: Box, gone: Sequence[Box], weak: Sequence[Box]
+    going: NDArray[np.uint8],
+    seen: SegmentedRegion,
+    gone: Sequence[Box],
+    goes: Callable[[Piece], bool] | None,
 ) -> NDArray[np.uint8]:
-    """What goes, but for pieces of those who stay: a hand, or somebody close whom the detector missed."""
+    """What goes, but for pieces of those who stay: a hand, or what they hold."""
     certain = cv2.compare(seen.mask, MARKED, cv2.CMP_GE)
     pieces = cv2.bitwise_and(going, certain)
     whole, lost = cv2.countNonZero(certain), cv2.countNonZero(pieces)
-    if not gone and lost < _SPECK * (whole - lost):
+    if not gone and (goes is None or lost < _SPECK * (whole - lost)):
         return np.zeros_like(going)
     # Every second pixel each way: pieces that matter are large.
-    certain = np.ascontiguousarray(certain[::2, ::2])
     _, labels, stats, centres = cv2.connectedComponentsWithStats(np.ascontiguousarray(pieces[::2, ::2]))
     theirs = np.ones(len(stats), bool)
-    for box in (_halved(seen, b) for b in gone):
-        theirs &= ~((centres >= box[:2]) & (centres <= box[2:])).all(1)
+    for box in (box_in(seen, b) for b in gone):
+        x0, y0, x1, y1 = (side / 2 for side in box)
+        theirs &= ~((centres >= (x0, y0)) & (centres <= (x1, y1))).all(1)
     theirs[0] = True
-    main, people = _halved(seen, main), [_halved(seen, b) for b in weak]
     large = 4 * stats[:, cv2.CC_STAT_AREA] >= _SPECK * (whole - lost)
     for i in np.nonzero(theirs & large)[0]:
-        if i == 0:  # what doesn't go
+        if i == 0 or goes is None:  # 0 is what doesn't go
             continue
-        x, y, w, h = (int(v) for v in stats[i, :4])
-        if touches(main, (x, y, x + w, y + h)) and h >= _TALL * (main[3] - main[1]):
-            continue
-        # Somebody who is no person of the detector's has a head at least.
-        piece = np.where(labels == i, np.uint8(255), np.uint8(0))
-        theirs[i] = not any(head_share(box, piece, certain) >= _HEADS for box in people)
+        x, y, w, h = (2 * int(v) for v in stats[i, :4])
+        piece = cv2.resize((labels == i).view(np.uint8), going.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        theirs[i] = not goes((piece > 0, (x, y, x + w, y + h)))
     if theirs.all():
         return np.zeros_like(going)
     theirs[0] = False
@@ -100,9 +93,3 @@ def _without_theirs(
     )
     kept = cv2.dilate(kept, np.ones((5, 5), np.uint8))
     return cv2.bitwise_and(going, cv2.bitwise_not(kept))
-
-
-def _halved(seen: SegmentedRegion, box: Box) -> Box:
-    """A box of the frame in a region's mask of half the size."""
-    x0, y0, x1, y1 = box_in(seen, box)
-    return x0 / 2, y0 / 2, x1 / 2, y1 / 2

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.people.closeup import Box
+from upperbodyseg.geometry import Box, box_iou
+from upperbodyseg.people.closeup import told_of_others
 from upperbodyseg.people.found import Found
-from upperbodyseg.people.leaving_out import OWN, without_others
-from upperbodyseg.people.nearness import figure, is_as_near, is_behind, touches
+from upperbodyseg.people.leaving_out import OWN, Piece, without_others
+from upperbodyseg.people.nearness import figure, is_as_near, is_close
 from upperbodyseg.people.ownership import home_of
 from upperbodyseg.people.separator import PersonSeparator, box_in
 from upperbodyseg.postprocess.acceptance import MARKED
@@ -49,13 +51,15 @@ _SWITCH_CHECKS = 4
 _SAME = 0.6
 """Share of somebody's pixels that the main person has as well, from which on the two are one."""
 
-_HINT = 0.06
-"""Of the pixels marked: so many outside of the only person's box show that there may be another."""
+_ASKED = 2
+"""Detections that are asked whether a piece of the mask is somebody, those of nearly the same box."""
 
-_WEAK, _INSIDE = 0.2, 0.5
-"""Score of a detection that shows the same, if less than this share of its box lies in the person's."""
-
-_ROOM = 0.05  # of a box's sides by which it may be too small
+_ASKED_SCORE = 0.2  # least score of these
+_OTHERS_BOX = 0.3  # IoU with the main person's box from which on a detection is no other person's
+_FIT = 0.4  # least fit of their boxes
+_HAS = 0.5  # share of the piece that is theirs
+_SURE = 128  # share, 0-255, of a pixel that is somebody's
+_HARDLY = 8  # mean share of a piece that hardly is of those who stay, whoever it is
 
 
 def prominence(box: Box, frame_size: tuple[int, int], sharp: float = 1.0) -> float:
@@ -92,6 +96,7 @@ class _Company(NamedTuple):
         everybody: all persons of the frame.
         stay, gone: of the others. Who is neither is a second box of the main person.
         shares: the separator's, of the main person and of those who stay; maybe of more.
+        passers: boxes of those who go, and are no persons of the detector's.
         is_alone: nobody goes, and nothing of the mask.
     """
 
@@ -100,6 +105,7 @@ class _Company(NamedTuple):
     stay: tuple[int, ...]
     gone: tuple[int, ...]
     shares: dict[int, NDArray[np.uint8]]
+    passers: tuple[Box, ...] = ()
     is_alone: bool = False
 
     def is_of(self, found: Found, main: DetectedPerson) -> bool:
@@ -143,23 +149,30 @@ class MainPerson:
         main = found.persons[self._choose(found, frame_size, frame, checked)]
         homes = {p.id: home_of(p.box, views) for p in found.persons}
         company = self._company
-        if checked or company is None or not company.is_of(found, main):
+        looks = checked or company is None or not company.is_of(found, main)
+        if looks or company is None:
             company = self._look_round(found, main, homes)
         elif not company.is_alone:
             company = company._replace(shares=self._shares(found, main, company.stay, company.gone))
         masks: list[NDArray[np.uint8] | None] = []
-        gone = [p.box for p in found.persons if p.id in company.gone]
-        weak = [p.box for p in found.overlapping if p.score >= _WEAK]
+        boxes = {p.id: p.box for p in found.persons}
+        gone = [boxes[n] for n in company.gone]
+        passers = list(company.passers)
         for i, seen in enumerate(views):
             here = [n for n in (main.id, *company.stay) if homes[n] == i]
             if here and not company.is_alone:
                 shares = [company.shares[n] for n in here]
-                masks.append(without_others(seen, shares, main.box, gone, weak))
+                goes = None
+                if looks:
+                    goes = partial(self._passes, found, seen, boxes[here[0]], shares[0], passers)
+                masks.append(without_others(seen, shares, [*gone, *passers], goes))
             else:
                 masks.append(seen.mask if here else None)
         if frame is not None:
             changed = any(m is not seen.mask for m, seen in zip(masks, views, strict=True))
-            self._company = company._replace(shares={}, is_alone=not changed and not company.gone)
+            self._company = company._replace(
+                shares={}, passers=tuple(passers), is_alone=not changed and not company.gone
+            )
         stay = {main.id, *company.stay}
         return Alone(tuple(p for p in found.persons if p.id in stay), masks)
 
@@ -168,27 +181,71 @@ class MainPerson:
         everybody = frozenset(p.id for p in found.persons)
         views, home = found.views, homes[main.id]
         others = [p for p in found.persons if p is not main]
-        if not others and not _hints(found, home):
-            return _Company(main.id, everybody, (), (), {}, is_alone=True)
-        near = [p for p in others if touches(main.box, p.box) or is_behind(main.box, p.box)]
+        near = [p for p in others if is_close(main.box, p.box)]
         away = [p.id for p in others if p not in near]
         ids = tuple(p.id for p in near)
         shares = self._shares(found, main, ids, away)
-        claim = _claimed(shares[main.id], views[home])
-        figure_of_main = figure(claim, views[home]) if near else None
+        claim = _claimed(shares[main.id], views[home], OWN)
+        figure_of_main = figure(main.box, claim, views[home]) if near else None
         stay, gone, same = [], list(away), 0
         for person in near:
             seen = views[homes[person.id]]
-            where = _claimed(shares[person.id], seen)
+            where = _claimed(shares[person.id], seen, _SURE)
             if homes[person.id] == home and _share_of(where, claim) >= _SAME:
                 same += 1  # a second box of the main person
-            elif figure_of_main is not None and is_as_near(figure_of_main, figure(where, seen)):
+            elif figure_of_main is not None and is_as_near(figure_of_main, figure(person.box, where, seen)):
                 stay.append(person.id)
             else:
                 gone.append(person.id)
         if same:
             shares |= self._shares(found, main, (), [*stay, *gone])
         return _Company(main.id, everybody, tuple(stay), tuple(gone), shares)
+
+    def _passes(
+        self,
+        found: Found,
+        seen: SegmentedRegion,
+        box: Box,
+        share: NDArray[np.uint8],
+        passers: list[Box],
+        piece: Piece,
+    ) -> bool:
+        """Whether a piece of the mask is somebody farther away whose box is no person's; it is remembered.
+
+        Args:
+            found: what was seen of the frame's people.
+            seen: the region of the piece.
+            box: of who stays there.
+            share: theirs.
+            passers: gets the box of who goes.
+            piece: the piece.
+        """
+        where, around = piece
+        itself = _box_in_frame(seen, around)
+        staying = figure(box, _claimed(share, seen, OWN), seen)
+        if is_close(box, itself) and is_as_near(staying, figure(itself, where, seen)):
+            return False
+        others = [
+            (box_iou(p.box, itself), p.box)
+            for p in found.overlapping
+            if p.score >= _ASKED_SCORE and box_iou(p.box, box) < _OTHERS_BOX
+        ]
+        for overlap, other in sorted(others, reverse=True)[:_ASKED]:
+            if overlap == 0:
+                break
+            told = told_of_others(other, found.persons, found.overlapping)
+            look = self._separator.look(seen, other, told)
+            theirs = _claimed(look.share, seen, _SURE)
+            if look.fit < _FIT or _share_of(where, theirs) < _HAS:
+                continue
+            if is_close(box, other) and is_as_near(staying, figure(other, theirs, seen)):
+                return False
+            passers.append(other)
+            return True
+        if float(share[where].mean()) >= _HARDLY:
+            return False
+        passers.append(itself)
+        return True
 
     def _shares(
         self, found: Found, main: DetectedPerson, wanted: Sequence[int], others: Sequence[int]
@@ -202,12 +259,13 @@ class MainPerson:
         """
         boxes = {p.id: p.box for p in found.persons}
         there = (main.id, *wanted, *others)
-        return {
-            n: self._separator.share(
-                found.views[home_of(boxes[n], found.views)], boxes[n], [boxes[k] for k in there if k != n]
-            )
-            for n in (main.id, *wanted)
-        }
+        shares = {}
+        for n in (main.id, *wanted):
+            persons = [p for p in found.persons if p.id in there and p.id != n]
+            told = told_of_others(boxes[n], persons, found.overlapping)
+            seen = found.views[home_of(boxes[n], found.views)]
+            shares[n] = self._separator.look(seen, boxes[n], told).share
+        return shares
 
     def _choose(self, found: Found, frame_size: tuple[int, int], frame: int | None, checked: bool) -> int:
         """The main person's place among the persons."""
@@ -260,35 +318,19 @@ def _sharpness(box: Box, seen: SegmentedRegion) -> float:
     return float(np.abs(cv2.Laplacian(grey, cv2.CV_16S)).mean())
 
 
-def _claimed(share: NDArray[np.uint8], seen: SegmentedRegion) -> NDArray[np.bool_]:
-    """The marked pixels that a share has."""
-    return (share >= OWN) & (seen.mask >= MARKED)
+def _box_in_frame(seen: SegmentedRegion, box: Box) -> Box:
+    """A box in pixels of a region's mask in those of the frame."""
+    region = seen.region
+    x, y = region.width / seen.mask.shape[1], region.height / seen.mask.shape[0]
+    return region.x0 + box[0] * x, region.y0 + box[1] * y, region.x0 + box[2] * x, region.y0 + box[3] * y
+
+
+def _claimed(share: NDArray[np.uint8], seen: SegmentedRegion, least: int) -> NDArray[np.bool_]:
+    """The marked pixels of which a share is at least this."""
+    return (share >= least) & (seen.mask >= MARKED)
 
 
 def _share_of(some: NDArray[np.bool_], others: NDArray[np.bool_]) -> float:
     """Share of the first's pixels that are the second's, too; 0 of none."""
     count = int(np.count_nonzero(some))
     return int(np.count_nonzero(some & others)) / count if count else 0.0
-
-
-def _hints(found: Found, home: int) -> bool:
-    """Whether there may be somebody beside the only person whom the detector is certain of."""
-    box = found.persons[0].box
-    room_x, room_y = _ROOM * (box[2] - box[0]), _ROOM * (box[3] - box[1])
-    roomy = (box[0] - room_x, box[1] - room_y, box[2] + room_x, box[3] + room_y)
-    seen = found.views[home]
-    x0, y0, x1, y1 = (max(round(v), 0) for v in box_in(seen, roomy))
-    marked = cv2.compare(seen.mask, MARKED, cv2.CMP_GE)
-    whole = cv2.countNonZero(marked)
-    inside = cv2.countNonZero(marked[y0:y1, x0:x1]) if y1 > y0 and x1 > x0 else 0
-    if whole - inside > _HINT * whole:
-        return True
-    return any(_outside(p.box, box) and p.score >= _WEAK for p in found.overlapping)
-
-
-def _outside(one: Box, box: Box) -> bool:
-    """Whether the middle of a box lies outside of another, or so does most of it."""
-    width = min(one[2], box[2]) - max(one[0], box[0])
-    height = min(one[3], box[3]) - max(one[1], box[1])
-    area = (one[2] - one[0]) * (one[3] - one[1])
-    return max(width, 0.0) * max(height, 0.0) < _INSIDE * area

@@ -1,33 +1,32 @@
-"""Whether somebody is as near to the camera as the main person: by touch, floor, height and head."""
+"""Whether somebody is as near to the camera as the main person: by silhouettes and boxes.
+
+Size alone can't tell: a child on the lap is small, and of somebody behind only the head may show. So several
+measures have a say, with weights that ``python -m training.nearness`` fits on composites.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.people.closeup import Box
+from upperbodyseg.geometry import Box
 from upperbodyseg.segmenter import SegmentedRegion
 
-__all__ = ["Figure", "figure", "head_width", "is_as_near", "is_behind", "touches"]
+__all__ = ["MEASURES", "Figure", "figure", "head_width", "is_as_near", "is_close", "measures"]
 
-# Of the main person's box.
-_GAP = 0.15  # beside which somebody still touches
-_FLOOR = 0.15  # of the height by which the lower edges of their boxes may differ
-_SAME_FLOOR = 0.05  # ... and those of their silhouettes, which are more exact
+MEASURES = ("head", "height", "area", "lower", "upper", "gap")
+"""Names of :func:`measures`, in their order."""
 
-_HEAD = 0.4
-"""Width of a head, by the main person's: with a smaller one somebody is farther away."""
+_WEIGHTS = (0.25, 3.95, 2.76, 2.22, 4.35, -5.41)
+_BIAS = 2.44
+"""Of a logistic regression: above 0 in sum, somebody is as near."""
 
-_HEAD_IF_TALL = 0.28
-"""The same of somebody who is about as tall."""
-
-_BEHIND = 0.5
-"""Of the narrower of two boxes: so much is behind the main person's."""
-
-_HEAD_BEHIND = 0.7
-"""The same of somebody behind the main person."""
+_GAP = 0.15
+"""Of the main person's width and height: somebody farther away than that is not beside them."""
 
 _TIP = 0.08
 """Of somebody's height: so many rows of the head at least are looked at."""
@@ -35,24 +34,30 @@ _TIP = 0.08
 _STRAY = 0.05
 """Of somebody's widest row: rows with less are no end of theirs."""
 
-_AS_TALL = 0.72
-"""Height of somebody, by the main person's, from which on they are as near, whatever their head."""
+
+class Figure(NamedTuple):
+    """Somebody's box and silhouette, in frame pixels.
+
+    Attributes:
+        box: the detector's.
+        top, bottom: of the silhouette.
+        head: its width.
+        area: pixels of the silhouette.
+    """
+
+    box: Box
+    top: float
+    bottom: float
+    head: float
+    area: float
 
 
-def touches(main: Box, other: Box) -> bool:
-    """Whether somebody is close to the main person, and stands or sits on the same floor."""
+def is_close(main: Box, other: Box) -> bool:
+    """Whether two boxes touch or overlap, or nearly."""
     width, height = main[2] - main[0], main[3] - main[1]
     gap_x = max(main[0], other[0]) - min(main[2], other[2])
     gap_y = max(main[1], other[1]) - min(main[3], other[3])
-    if gap_x > _GAP * width or gap_y > _GAP * height:
-        return False
-    return abs(other[3] - main[3]) <= _FLOOR * height
-
-
-def is_behind(main: Box, other: Box) -> bool:
-    """Whether the main person hides somebody's lower end: a parent behind the child, or somebody far away."""
-    beside = min(main[2], other[2]) - max(main[0], other[0])
-    return main[1] <= other[3] <= main[3] and beside >= _BEHIND * min(main[2] - main[0], other[2] - other[0])
+    return gap_x <= _GAP * width and gap_y <= _GAP * height
 
 
 def head_width(person: NDArray[np.bool_]) -> float:
@@ -62,7 +67,16 @@ def head_width(person: NDArray[np.bool_]) -> float:
         person: ``(h, w)``, where they are. From the top on, rows are taken until they are as many as
             they are wide on average.
     """
-    wide = person.sum(1)
+    return _head_width(_widths(person))
+
+
+def _widths(person: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """How many pixels of each row are theirs."""
+    rows = cv2.reduce(person.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    return rows[:, 0]  # type: ignore[no-any-return]
+
+
+def _head_width(wide: NDArray[np.int32]) -> float:
     (rows,) = np.nonzero(wide)
     if not rows.size:
         return 0.0
@@ -73,33 +87,50 @@ def head_width(person: NDArray[np.bool_]) -> float:
     return float(means[enough[0]] if enough.size else means[-1])
 
 
-class Figure(NamedTuple):
-    """Somebody's silhouette in frame pixels: upper and lower end, and the head's width."""
+def figure(box: Box, person: NDArray[np.bool_], seen: SegmentedRegion) -> Figure:
+    """Somebody's figure.
 
-    top: float
-    bottom: float
-    head: float
-
-
-def figure(person: NDArray[np.bool_], seen: SegmentedRegion) -> Figure:
-    """The silhouette of somebody in a region, ``(h, w)`` of the region's mask."""
+    Args:
+        box: in frame pixels.
+        person: ``(h, w)`` of a region's mask, where they are.
+        seen: the region.
+    """
     region = seen.region
-    wide = person.sum(1)
+    wide = _widths(person)
     if not wide.any():
-        return Figure(0.0, 0.0, 0.0)
+        return Figure(box, 0.0, 0.0, 0.0, 0.0)
     (rows,) = np.nonzero(wide >= _STRAY * wide.max())
-    y = region.height / person.shape[0]
-    head = head_width(person) * region.width / person.shape[1]
-    return Figure(region.y0 + float(rows[0]) * y, region.y0 + float(rows[-1] + 1) * y, head)
+    x, y = region.width / person.shape[1], region.height / person.shape[0]
+    top, bottom = region.y0 + float(rows[0]) * y, region.y0 + float(rows[-1] + 1) * y
+    return Figure(box, top, bottom, _head_width(wide) * x, float(wide.sum()) * x * y)
+
+
+def measures(main: Figure, other: Figure) -> tuple[float, ...]:
+    """How somebody compares with the main person.
+
+    Returns:
+        Logarithms of the ratios of the heads' widths, the silhouettes' heights and areas; how much
+        lower the box's lower end is, and its upper end, by the main person's height; and the gap between the
+        boxes, by the main person's width, negative where they overlap. All are bounded.
+    """
+    one, two = main.box, other.box
+    width, height = max(one[2] - one[0], 1e-6), max(one[3] - one[1], 1e-6)
+    gap = max(one[0], two[0]) - min(one[2], two[2])
+    return (
+        _log_ratio(other.head, main.head, 0.1),
+        _log_ratio(other.bottom - other.top, main.bottom - main.top, 0.1),
+        _log_ratio(other.area, main.area, 0.02),
+        min(max((two[3] - one[3]) / height, -0.6), 0.3),
+        min(max((two[1] - one[1]) / height, -0.4), 0.8),
+        min(max(gap / width, -0.6), 0.6),
+    )
+
+
+def _log_ratio(one: float, other: float, least: float) -> float:
+    return math.log(min(max(one / max(other, 1e-6), least), 3.0))
 
 
 def is_as_near(main: Figure, other: Figure) -> bool:
-    """Whether somebody is as near to the camera as the main person.
-
-    On the same floor that shows in the head and the height. Whose lower end is hidden needs a larger head.
-    """
-    tall, others = main.bottom - main.top, other.bottom - other.top
-    if abs(main.bottom - other.bottom) > _SAME_FLOOR * tall:
-        return other.head >= _HEAD_BEHIND * main.head
-    least = _HEAD_IF_TALL if others >= _AS_TALL * tall else _HEAD
-    return other.head >= least * main.head
+    """Whether somebody beside the main person is as near to the camera."""
+    found = measures(main, other)
+    return other.area > 0 and sum(w * m for w, m in zip(_WEIGHTS, found, strict=True)) + _BIAS > 0

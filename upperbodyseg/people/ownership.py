@@ -8,22 +8,39 @@ frame's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.people.closeup import Box
-from upperbodyseg.people.separator import PersonSeparator
+from upperbodyseg.geometry import Box
+from upperbodyseg.people.closeup import told_of_others
+from upperbodyseg.people.found import Found
+from upperbodyseg.people.separator import PersonSeparator, box_in
 from upperbodyseg.segmenter import SegmentedRegion
 
-__all__ = ["are_close", "home_of", "owners"]
+__all__ = ["Claim", "are_close", "claim_of", "claims_of", "home_of", "owners"]
 
 _TOUCHING = 0.15
 """Share of a box's sides by which another may be away from it: beyond, the two need no telling apart."""
 
 _INSIDE, _OUTSIDE = 254, 64
 """Share of somebody who stands alone, in the box and elsewhere in the region."""
+
+
+class Claim(NamedTuple):
+    """What is somebody's.
+
+    Attributes:
+        view: number of the region where their box lies.
+        share: ``(h, w)`` uint8 of that region's mask: how surely each pixel is theirs, if the mask marks it.
+        fit: expected IoU of the box with that of a person, 0-1.
+    """
+
+    view: int
+    share: NDArray[np.uint8]
+    fit: float
 
 
 def are_close(one: Box, other: Box) -> bool:
@@ -47,40 +64,73 @@ def home_of(box: Box, views: Sequence[SegmentedRegion]) -> int:
     return max(range(len(views)), key=held)
 
 
-def owners(
-    separator: PersonSeparator | None,
-    views: Sequence[SegmentedRegion],
-    boxes: Sequence[Box],
-    mask: NDArray[np.uint8],
-) -> NDArray[np.uint8]:
-    """The number of the person to whom each pixel of a frame's mask belongs.
+def claim_of(separator: PersonSeparator, found: Found, box: Box) -> Claim:
+    """What the separator says is the person's in a box.
 
     Args:
-        separator: None where no two boxes are close.
-        views: the frame's regions.
-        boxes: a person each, in frame pixels; at most 255.
-        mask: ``(H, W)`` uint8, the frame's.
-
-    Returns:
-        ``(H, W)`` uint8. Where the mask is 0 it says nothing.
+        separator: tells people apart.
+        found: what was seen of the frame's people.
+        box: in frame pixels.
 
     Raises:
         InferenceError: the runtime failed.
     """
+    home = home_of(box, found.views)
+    told = told_of_others(box, found.persons, found.overlapping)
+    share, fit = separator.look(found.views[home], box, told)
+    return Claim(home, share, fit)
+
+
+def claim_alone(found: Found, box: Box) -> Claim:
+    """The same of somebody who stands alone: the box."""
+    home = home_of(box, found.views)
+    seen = found.views[home]
+    share = np.full(seen.mask.shape[:2], _OUTSIDE, np.uint8)
+    left, top, right, bottom = (round(v) for v in box_in(seen, box))
+    share[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = _INSIDE
+    return Claim(home, share, 1.0)
+
+
+def claims_of(separator: PersonSeparator | None, found: Found) -> list[Claim]:
+    """What is each person's.
+
+    Args:
+        separator: None where no two people are close.
+        found: what was seen of the frame's people.
+
+    Raises:
+        InferenceError: the runtime failed.
+    """
+    boxes = [p.box for p in found.persons]
+    return [
+        claim_of(separator, found, box)
+        if separator is not None and any(are_close(box, b) for k, b in enumerate(boxes) if k != number)
+        else claim_alone(found, box)
+        for number, box in enumerate(boxes)
+    ]
+
+
+def owners(
+    claims: Sequence[Claim], views: Sequence[SegmentedRegion], boxes: Sequence[Box], mask: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """The number of the person to whom each pixel of a frame's mask belongs.
+
+    Args:
+        claims: each person's.
+        views: the frame's regions.
+        boxes: of the same people, in frame pixels; at most 255.
+        mask: ``(H, W)`` uint8, the frame's.
+
+    Returns:
+        ``(H, W)`` uint8. Where the mask is 0 it says nothing.
+    """
     owner = np.zeros(mask.shape, np.uint8)
     best = np.zeros(mask.shape, np.uint8)
-    for number, box in enumerate(boxes):
-        seen = views[home_of(box, views)]
-        others = [other for k, other in enumerate(boxes) if k != number]
-        x0, y0, x1, y1 = seen.region.corners
+    for number, claim in enumerate(claims):
+        x0, y0, x1, y1 = views[claim.view].region.corners
         place = np.s_[y0:y1, x0:x1]
-        if separator is not None and any(are_close(box, other) for other in others):
-            share = separator.share(seen, box, others)
-            share = cv2.resize(share, (x1 - x0, y1 - y0))
-        else:
-            share = np.full((y1 - y0, x1 - x0), _OUTSIDE, np.uint8)
-            left, top, right, bottom = (round(v) for v in box)
-            share[max(top - y0, 0) : bottom - y0, max(left - x0, 0) : right - x0] = _INSIDE
+        # Of two boxes of one person that has the pixels which fits.
+        share = cv2.convertScaleAbs(cv2.resize(claim.share, (x1 - x0, y1 - y0)), alpha=claim.fit)
         wins = share > best[place]
         owner[place][wins] = number
         np.maximum(best[place], share, out=best[place])

@@ -6,22 +6,36 @@ own separator, when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.fork import renew_in_child
+from upperbodyseg.geometry import Box
 from upperbodyseg.locks import Lock
 from upperbodyseg.models.interpreter import Interpreter, load_interpreter
 from upperbodyseg.models.spec import SEPARATOR, SHIPPED
-from upperbodyseg.people.closeup import Box, closeup, lay_back, window_around
+from upperbodyseg.people.closeup import Told, closeup, lay_back, window_around
 from upperbodyseg.postprocess.mask import cells_to_pixels
 from upperbodyseg.segmenter import SegmentedRegion
 
-__all__ = ["PersonSeparator", "SharedSeparators", "box_in", "shared_separators"]
+__all__ = ["Look", "PersonSeparator", "SharedSeparators", "box_in", "shared_separators", "told_in"]
+
+
+class Look(NamedTuple):
+    """What the separator says about one box.
+
+    Attributes:
+        share: ``(h, w)`` uint8 of the mask's shape: how surely each pixel is the person's, if the mask marks
+            it, 0-255; 0 far from the box.
+        fit: the box's expected IoU with that of a person, 0-1.
+    """
+
+    share: NDArray[np.uint8]
+    fit: float
 
 
 class PersonSeparator:
@@ -49,25 +63,24 @@ class PersonSeparator:
         own = folder if (folder / f"{SEPARATOR}.json").is_file() else SHIPPED[-1][0]
         return cls(load_interpreter(SEPARATOR, own, runtime))
 
-    def share(self, seen: SegmentedRegion, box: Box, others: Iterable[Box]) -> NDArray[np.uint8]:
-        """How surely each pixel is one person's, if the mask marks it.
+    def look(self, seen: SegmentedRegion, box: Box, others: Told) -> Look:
+        """Whose a region's pixels are: one person's or not.
 
         Args:
             seen: the region and its mask.
             box: the person's, in frame pixels.
-            others: the other people's.
-
-        Returns:
-            ``(h, w)`` uint8 of the mask's shape, 0-255; 0 far from the box.
+            others: what may be other people (:func:`~upperbodyseg.people.closeup.told_of_others`).
 
         Raises:
             InferenceError: the runtime failed.
         """
-        side = self._interpreter.spec.input_shape[1]
+        spec = self._interpreter.spec
         window = window_around(box_in(seen, box))
-        picture = closeup(seen.bgr, seen.mask, window, [box_in(seen, other) for other in others], side)
+        picture = closeup(seen.bgr, seen.mask, window, told_in(seen, others), spec.input_shape[1])
         cells = self._interpreter.run_levels(picture, _levels)
-        return lay_back(cells_to_pixels(cells), window, seen.mask.shape[:2])
+        share = cells_to_pixels(np.ascontiguousarray(cells[..., : spec.stride**2]))
+        fit = float(cells[..., -1].mean()) / 255
+        return Look(lay_back(share, window, seen.mask.shape[:2]), fit)
 
 
 def _levels(share: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -84,6 +97,14 @@ def box_in(seen: SegmentedRegion, box: Box) -> Box:
         (box[2] - region.x0) * x,
         (box[3] - region.y0) * y,
     )
+
+
+def told_in(seen: SegmentedRegion, others: Told) -> Told:
+    """Boxes of the frame in pixels of a region's mask."""
+    region = seen.region
+    corner = np.array([region.x0, region.y0] * 2, np.float32)
+    x, y = seen.mask.shape[1] / region.width, seen.mask.shape[0] / region.height
+    return Told((others.boxes - corner) * np.array([x, y] * 2, np.float32), others.counts)
 
 
 class SharedSeparators:

@@ -1,24 +1,24 @@
 """People whom the detector saw, but whose boxes went as duplicates or for their scores.
 
 Boxes alone can't tell a person behind another from a second box of the same one. The separator can: it says
-which pixels each box's person has. Of a second box's pixels the known person has all as well. Of another
-person's many are nobody's yet, and the known person lets go of the others, once told of that box.
+how well each box fits a person, and which pixels are theirs. Of a second box's pixels the known person has
+all as well. Of another person's many are nobody's yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.people.closeup import Box, head_share
+from upperbodyseg.geometry import box_iou
+from upperbodyseg.people.closeup import head_share
 from upperbodyseg.people.found import Found
-from upperbodyseg.people.ownership import are_close, home_of
+from upperbodyseg.people.ownership import Claim, are_close, claim_of, home_of
 from upperbodyseg.people.separator import PersonSeparator, box_in
 from upperbodyseg.postprocess.acceptance import MARKED, coverage
-from upperbodyseg.segmenter import SegmentedRegion
 from upperbodyseg.types import DetectedPerson
 
 __all__ = ["find_unlisted"]
@@ -29,12 +29,11 @@ MOST = 12
 _SAME_BOX = 0.75
 """IoU from which on a box is no other person's."""
 
-_CLAIMED = 0.7
-"""Share of a person's pixels that known people claim, from which on it is one of them. It was 0.94 or more
-for 95 % of the second boxes in portraits of one person."""
+_FIT = 0.4
+"""Least fit of a box with a person."""
 
-_OWN = 0.4
-"""Share of a person's pixels of which the known people let go."""
+_OWN = 0.5
+"""Share of a person's pixels that nobody else has."""
 
 _HEAD = 0.2
 """Of the marked pixels in the upper part of a person's box, the share that nobody else has."""
@@ -42,86 +41,96 @@ _HEAD = 0.2
 _LEAST = 0.08
 """Of the pixels that the largest person has: with fewer, nobody is told apart."""
 
-_LEAST_SCORE = 0.36
+_AGAIN = 4
+"""Boxes of which the known people are told as of a person, to see whether they let go of the pixels."""
+
+_LEAST_SCORE = 0.3
 _LEAST_COVERAGE = 0.25
 _SURE = 128
 _MOST_KNOWN = 255  # numbers of people fit a byte
 
 
-def find_unlisted(separator: PersonSeparator, given: Found) -> list[DetectedPerson]:
+def find_unlisted(
+    separator: PersonSeparator, found: Found, claims: Sequence[Claim]
+) -> tuple[list[DetectedPerson], list[Claim]]:
     """The further people in a frame's regions.
 
     Args:
         separator: tells people apart.
-        given: what was seen.
+        found: what was seen.
+        claims: what is the persons', by the separator.
 
     Returns:
-        Those of the detections that show somebody else, best first; their id is -1.
+        Those of the detections that show somebody else, best first; their id is -1. And what is everyone's,
+        the persons' first.
 
     Raises:
         InferenceError: the runtime failed.
     """
-    views = given.views
-    found: list[DetectedPerson] = []
-    known = [p.box for p in given.persons]
-    homes = [home_of(box, views) for box in known]
-
-    def claim(box: Box, seen: SegmentedRegion, others: Iterable[Box]) -> NDArray[np.bool_]:
-        return (separator.share(seen, box, others) >= _SURE) & (seen.mask >= MARKED)
-
-    claims: dict[int, dict[Box, NDArray[np.bool_]]] = {}  # by region and box
-    asked = 0
-    for person in given.overlapping:
-        if person.score < _LEAST_SCORE or asked == MOST or len(known) == _MOST_KNOWN:
+    asked: list[tuple[DetectedPerson, Claim]] = []
+    for person in found.overlapping:
+        if person.score < _LEAST_SCORE or len(asked) == MOST:
             break
-        home = home_of(person.box, views)
-        seen = views[home]
-        if any(_iou(person.box, box) > _SAME_BOX for box in known):
+        if any(box_iou(person.box, known.box) > _SAME_BOX for known in found.persons):
             continue
-        if coverage(person.box, seen.region, seen.mask) < _LEAST_COVERAGE:
+        seen = found.views[home_of(person.box, found.views)]
+        if coverage(person.box, seen.region, seen.mask) >= _LEAST_COVERAGE:
+            asked.append((person, claim_of(separator, found, person.box)))
+    known = _Known(separator, found, list(claims))
+    again = _AGAIN
+    for person, claim in sorted(asked, key=lambda one: -one[1].fit * one[0].score):
+        if claim.fit < _FIT or len(known.claims) == _MOST_KNOWN:
             continue
-        asked += 1
-        here = [box for box, place in zip(known, homes, strict=True) if place == home]
-        if home not in claims:
-            claims[home] = {box: claim(box, seen, _without(known, box)) for box in here}
-        wanted = claim(person.box, seen, known)
-        taken = _all_of(claims[home].values(), wanted)
-        if np.count_nonzero(wanted & taken) >= _CLAIMED * np.count_nonzero(wanted):
-            continue
-        told = {
-            box: claim(box, seen, [*_without(known, box), person.box])
-            if are_close(box, person.box)
-            else claims[home][box]
-            for box in here
-        }
-        alone = wanted & ~_all_of(told.values(), wanted)
+        if known.shows_another(person, claim, known.claims):
+            known.add(person, claim, known.claims)
+        elif again:
+            again -= 1
+            told = known.told_of(person)
+            if known.shows_another(person, claim, told):
+                known.add(person, claim, told)
+    return known.more, known.claims
+
+
+class _Known:
+    """The persons, those found beside them, and what is each one's."""
+
+    def __init__(self, separator: PersonSeparator, found: Found, claims: list[Claim]) -> None:
+        self._separator = separator
+        self._found = found
+        self._marked = [seen.mask >= MARKED for seen in found.views]
+        self.claims = claims
+        self.more: list[DetectedPerson] = []
+
+    def _pixels(self, claim: Claim) -> NDArray[np.bool_]:
+        return (claim.share >= _SURE) & self._marked[claim.view]
+
+    def shows_another(self, person: DetectedPerson, claim: Claim, claims: Sequence[Claim]) -> bool:
+        """Whether somebody has pixels that others let go of, and a head among them."""
+        wanted = self._pixels(claim)
+        alone = wanted.copy()
+        largest = 0
+        for other in claims:
+            theirs = self._pixels(other)
+            largest = max(largest, int(np.count_nonzero(theirs)))
+            if other.view == claim.view:
+                alone &= ~theirs
         own = np.count_nonzero(alone)
-        largest = max((np.count_nonzero(c) for c in told.values()), default=0)
-        if own < _OWN * np.count_nonzero(wanted) or own < _LEAST * largest:
-            continue
-        box = box_in(seen, person.box)
-        if head_share(box, alone.view(np.uint8), (seen.mask >= MARKED).view(np.uint8)) < _HEAD:
-            continue
-        found.append(replace(person, id=-1))
-        known.append(person.box)
-        homes.append(home)
-        claims[home] = {**told, person.box: wanted}
-    return found
+        if own < _OWN * np.count_nonzero(wanted) or own < max(_LEAST * largest, 1):
+            return False
+        box = box_in(self._found.views[claim.view], person.box)
+        upper = head_share(box, alone.view(np.uint8), self._marked[claim.view].view(np.uint8))
+        return upper >= _HEAD
 
+    def told_of(self, person: DetectedPerson) -> list[Claim]:
+        """What is each known one's once the separator is told that this is somebody else."""
+        persons = [*self._found.persons, *self.more]
+        found = self._found._replace(persons=(*persons, person))
+        return [
+            claim_of(self._separator, found, known.box) if are_close(known.box, person.box) else claim
+            for known, claim in zip(persons, self.claims, strict=True)
+        ]
 
-def _without(boxes: Iterable[Box], one: Box) -> list[Box]:
-    return [box for box in boxes if box != one]
-
-
-def _all_of(claims: Iterable[NDArray[np.bool_]], like: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    together = np.zeros_like(like)
-    for claim in claims:
-        together |= claim
-    return together
-
-
-def _iou(a: Box, b: Box) -> float:
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    both = max(width, 0.0) * max(height, 0.0)
-    return both / max((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both, 1e-6)
+    def add(self, person: DetectedPerson, claim: Claim, claims: list[Claim]) -> None:
+        """Take somebody in; ``claims`` are the others'."""
+        self.more.append(replace(person, id=-1))
+        self.claims = [*claims, claim]
