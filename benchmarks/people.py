@@ -146,7 +146,7 @@ def in_own_boxes(engine: UpperBodySegmenter, data: Path) -> tuple[float, int, in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--scenes", type=int, default=60, help="of each kind")
+    parser.add_argument("--scenes", type=int, default=200, help="of each kind")
     parser.add_argument("--clips", type=int, default=20, help="of three seconds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", choices=MODELS, action="append")

@@ -45,7 +45,7 @@ class Example(NamedTuple):
     """Somebody beside the main person: which scene, their measures, and whether they are as near."""
 
     scene: int
-    values: NDArray[np.float64]
+    values: tuple[float, ...]
     near: bool
 
 

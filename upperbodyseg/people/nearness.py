@@ -73,7 +73,7 @@ def head_width(person: NDArray[np.bool_]) -> float:
 def _widths(person: NDArray[np.bool_]) -> NDArray[np.int32]:
     """How many pixels of each row are theirs."""
     rows = cv2.reduce(person.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
-    return rows[:, 0]  # type: ignore[no-any-return]
+    return rows[:, 0]
 
 
 def _head_width(wide: NDArray[np.int32]) -> float:
