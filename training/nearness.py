@@ -25,8 +25,8 @@ from upperbodyseg.people.crowd import Crowd
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.leaving_out import OWN
 from upperbodyseg.people.main_person import prominence
-from upperbodyseg.people.nearness import MEASURES, Figure, figure, is_close, measures
-from upperbodyseg.people.ownership import Claim, claim_of
+from upperbodyseg.people.nearness import MEASURES, Figure, figure, measures
+from upperbodyseg.people.ownership import Claim, are_close, claim_of
 from upperbodyseg.people.separator import PersonSeparator
 from upperbodyseg.people.unlisted import find_unlisted
 from upperbodyseg.postprocess.acceptance import MARKED
@@ -73,7 +73,7 @@ def examples(
         shown = in_frame(found, claim, theirs, size)
         who, overlap = nearest_to(truths, shown)
         same = (shown & in_frame(found, of_main, mains, size)).sum() / max(shown.sum(), 1)
-        if overlap < SHOWN or same >= SAME or not is_close(main.box, person.box):
+        if overlap < SHOWN or same >= SAME or not are_close(main.box, person.box):
             continue
         other: Figure = figure(person.box, theirs, found.views[claim.view])
         yield Example(number, measures(one, other), who in scene.main)

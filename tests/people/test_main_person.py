@@ -20,7 +20,8 @@ from upperbodyseg.models.spec import MODELS, WEIGHTS
 from upperbodyseg.people.crowd import Crowd
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.main_person import MainPerson, prominence
-from upperbodyseg.people.nearness import Figure, head_width, is_as_near, is_close
+from upperbodyseg.people.nearness import Figure, head_width, is_as_near
+from upperbodyseg.people.ownership import are_close
 from upperbodyseg.people.separator import PersonSeparator
 from upperbodyseg.segmenter import SegmentedRegion
 
@@ -191,11 +192,11 @@ def test_prominence_knows_size_place_and_sharpness() -> None:
 
 def test_who_touches_is_close_and_who_stands_apart_is_not() -> None:
     main = (100.0, 50.0, 200.0, 250.0)
-    assert is_close(main, (195.0, 60.0, 290.0, 250.0))
-    assert is_close(main, (150.0, 150.0, 170.0, 200.0))
-    assert is_close(main, (210.0, 60.0, 290.0, 250.0))
-    assert not is_close(main, (240.0, 60.0, 330.0, 250.0))
-    assert not is_close(main, (100.0, 290.0, 200.0, 390.0))
+    assert are_close(main, (195.0, 60.0, 290.0, 250.0))
+    assert are_close(main, (150.0, 150.0, 170.0, 200.0))
+    assert are_close(main, (210.0, 60.0, 290.0, 250.0))
+    assert not are_close(main, (240.0, 60.0, 330.0, 250.0))
+    assert not are_close(main, (100.0, 290.0, 200.0, 390.0))
 
 
 def standing(x: float, bottom: float, height: float) -> Figure:

@@ -19,8 +19,8 @@ from upperbodyseg.geometry import Box, box_iou
 from upperbodyseg.people.closeup import told_of_others
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.leaving_out import OWN, Piece, without_others
-from upperbodyseg.people.nearness import figure, is_as_near, is_close
-from upperbodyseg.people.ownership import home_of
+from upperbodyseg.people.nearness import figure, is_as_near
+from upperbodyseg.people.ownership import are_close, home_of
 from upperbodyseg.people.separator import PersonSeparator, box_in
 from upperbodyseg.postprocess.acceptance import MARKED
 from upperbodyseg.segmenter import SegmentedRegion
@@ -181,7 +181,7 @@ class MainPerson:
         everybody = frozenset(p.id for p in found.persons)
         views, home = found.views, homes[main.id]
         others = [p for p in found.persons if p is not main]
-        near = [p for p in others if is_close(main.box, p.box)]
+        near = [p for p in others if are_close(main.box, p.box)]
         away = [p.id for p in others if p not in near]
         ids = tuple(p.id for p in near)
         shares = self._shares(found, main, ids, away)
@@ -223,7 +223,7 @@ class MainPerson:
         where, around = piece
         itself = _box_in_frame(seen, around)
         staying = figure(box, _claimed(share, seen, OWN), seen)
-        if is_close(box, itself) and is_as_near(staying, figure(itself, where, seen)):
+        if are_close(box, itself) and is_as_near(staying, figure(itself, where, seen)):
             return False
         others = [
             (box_iou(p.box, itself), p.box)
@@ -238,7 +238,7 @@ class MainPerson:
             theirs = _claimed(look.share, seen, _SURE)
             if look.fit < _FIT or _share_of(where, theirs) < _HAS:
                 continue
-            if is_close(box, other) and is_as_near(staying, figure(other, theirs, seen)):
+            if are_close(box, other) and is_as_near(staying, figure(other, theirs, seen)):
                 return False
             passers.append(other)
             return True

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from upperbodyseg.geometry import Box
 from upperbodyseg.segmenter import SegmentedRegion
 
-__all__ = ["MEASURES", "Figure", "figure", "head_width", "is_as_near", "is_close", "measures"]
+__all__ = ["MEASURES", "Figure", "figure", "head_width", "is_as_near", "measures"]
 
 MEASURES = ("head", "height", "area", "lower", "upper", "gap")
 """Names of :func:`measures`, in their order."""
@@ -24,9 +24,6 @@ MEASURES = ("head", "height", "area", "lower", "upper", "gap")
 _WEIGHTS = (0.25, 3.95, 2.76, 2.22, 4.35, -5.41)
 _BIAS = 2.44
 """Of a logistic regression: above 0 in sum, somebody is as near."""
-
-_GAP = 0.15
-"""Of the main person's width and height: somebody farther away than that is not beside them."""
 
 _TIP = 0.08
 """Of somebody's height: so many rows of the head at least are looked at."""
@@ -50,14 +47,6 @@ class Figure(NamedTuple):
     bottom: float
     head: float
     area: float
-
-
-def is_close(main: Box, other: Box) -> bool:
-    """Whether two boxes touch or overlap, or nearly."""
-    width, height = main[2] - main[0], main[3] - main[1]
-    gap_x = max(main[0], other[0]) - min(main[2], other[2])
-    gap_y = max(main[1], other[1]) - min(main[3], other[3])
-    return gap_x <= _GAP * width and gap_y <= _GAP * height
 
 
 def head_width(person: NDArray[np.bool_]) -> float:
