@@ -1,7 +1,7 @@
 """Whether somebody is as near to the camera as the main person: by silhouettes and boxes.
 
 Size alone can't tell: a child on the lap is small, and of somebody behind only the head may show. So several
-measures have a say, with weights that ``python -m training.nearness`` fits on composites.
+measures have a say, with weights that ``python -m benchmarks.nearness`` fits on composites.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The weights of nearness: ``python -m training.nearness DATA``.
+"""The weights of nearness: ``python -m benchmarks.nearness DATA``.
 
 They say whether somebody is as near to the camera as the main person. On composites of the benchmark's kinds,
 but of other seeds, every person beside the main one is measured. A logistic regression tells those who belong
