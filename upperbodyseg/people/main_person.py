@@ -19,7 +19,7 @@ from upperbodyseg.geometry import Box, box_iou
 from upperbodyseg.people.closeup import told_of_others
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.leaving_out import OWN, Piece, without_others
-from upperbodyseg.people.nearness import figure, is_as_near
+from upperbodyseg.people.nearness import figure, is_as_near, nearness
 from upperbodyseg.people.ownership import are_close, home_of
 from upperbodyseg.people.separator import PersonSeparator, box_in
 from upperbodyseg.postprocess.acceptance import MARKED
@@ -60,6 +60,8 @@ _FIT = 0.4  # least fit of their boxes
 _HAS = 0.5  # share of the piece that is theirs
 _SURE = 128  # share, 0-255, of a pixel that is somebody's
 _HARDLY = 8  # mean share of a piece that hardly is of those who stay, whoever it is
+_LITTLE = 20  # the same of a piece that looks far away, ...
+_FAR = -5.0  # ... by its nearness
 
 
 def prominence(box: Box, frame_size: tuple[int, int], sharp: float = 1.0) -> float:
@@ -223,7 +225,8 @@ class MainPerson:
         where, around = piece
         itself = _box_in_frame(seen, around)
         staying = figure(box, _claimed(share, seen, OWN), seen)
-        if are_close(box, itself) and is_as_near(staying, figure(itself, where, seen)):
+        how_near = nearness(staying, figure(itself, where, seen))
+        if are_close(box, itself) and how_near > 0:
             return False
         others = [
             (box_iou(p.box, itself), p.box)
@@ -242,7 +245,7 @@ class MainPerson:
                 return False
             passers.append(other)
             return True
-        if float(share[where].mean()) >= _HARDLY:
+        if float(share[where].mean()) >= (_LITTLE if how_near < _FAR else _HARDLY):
             return False
         passers.append(itself)
         return True

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from upperbodyseg.geometry import Box
 from upperbodyseg.segmenter import SegmentedRegion
 
-__all__ = ["MEASURES", "Figure", "figure", "head_width", "is_as_near", "measures"]
+__all__ = ["MEASURES", "Figure", "figure", "head_width", "is_as_near", "measures", "nearness"]
 
 MEASURES = ("head", "height", "area", "lower", "upper", "gap")
 """Names of :func:`measures`, in their order."""
@@ -119,7 +119,13 @@ def _log_ratio(one: float, other: float, least: float) -> float:
     return math.log(min(max(one / max(other, 1e-6), least), 3.0))
 
 
+def nearness(main: Figure, other: Figure) -> float:
+    """How likely somebody is as near to the camera as the main person: the odds' logarithm."""
+    if other.area == 0:
+        return -math.inf
+    return sum(w * m for w, m in zip(_WEIGHTS, measures(main, other), strict=True)) + _BIAS
+
+
 def is_as_near(main: Figure, other: Figure) -> bool:
     """Whether somebody beside the main person is as near to the camera."""
-    found = measures(main, other)
-    return other.area > 0 and sum(w * m for w, m in zip(_WEIGHTS, found, strict=True)) + _BIAS > 0
+    return nearness(main, other) > 0
