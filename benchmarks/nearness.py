@@ -27,13 +27,12 @@ from upperbodyseg.people.leaving_out import OWN
 from upperbodyseg.people.main_person import prominence
 from upperbodyseg.people.nearness import MEASURES, Figure, figure, measures
 from upperbodyseg.people.ownership import Claim, are_close, claim_of
-from upperbodyseg.people.separator import PersonSeparator
+from upperbodyseg.people.separator import SURE, PersonSeparator
 from upperbodyseg.people.unlisted import find_unlisted
 from upperbodyseg.postprocess.acceptance import MARKED
 
 KINDS = ("one near, one to three far", "couple", "child on the lap")
 FIRST_SEED = 100  # the benchmark's is 0
-SURE = 128  # share, 0-255, of a pixel that is somebody's
 SHOWN = 0.4  # IoU of somebody's pixels with a true person from which on it is them
 SAME = 0.6  # share of somebody's pixels that are the main person's, too: a second box
 FOLDS = 5

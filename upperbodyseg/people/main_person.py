@@ -21,7 +21,7 @@ from upperbodyseg.people.found import Found
 from upperbodyseg.people.leaving_out import OWN, Piece, without_others
 from upperbodyseg.people.nearness import figure, is_as_near, nearness
 from upperbodyseg.people.ownership import are_close, home_of
-from upperbodyseg.people.separator import PersonSeparator, box_in
+from upperbodyseg.people.separator import FIT, SURE, PersonSeparator, box_in
 from upperbodyseg.postprocess.acceptance import MARKED
 from upperbodyseg.segmenter import SegmentedRegion
 from upperbodyseg.types import DetectedPerson
@@ -56,9 +56,7 @@ _ASKED = 2
 
 _ASKED_SCORE = 0.2  # least score of these
 _OTHERS_BOX = 0.3  # IoU with the main person's box from which on a detection is no other person's
-_FIT = 0.4  # least fit of their boxes
 _HAS = 0.5  # share of the piece that is theirs
-_SURE = 128  # share, 0-255, of a pixel that is somebody's
 _HARDLY = 8  # mean share of a piece that hardly is of those who stay, whoever it is
 _LITTLE = 20  # the same of a piece that looks far away, ...
 _FAR = -5.0  # ... by its nearness
@@ -192,7 +190,7 @@ class MainPerson:
         stay, gone, same = [], list(away), 0
         for person in near:
             seen = views[homes[person.id]]
-            where = _claimed(shares[person.id], seen, _SURE)
+            where = _claimed(shares[person.id], seen, SURE)
             if homes[person.id] == home and _share_of(where, claim) >= _SAME:
                 same += 1  # a second box of the main person
             elif figure_of_main is not None and is_as_near(figure_of_main, figure(person.box, where, seen)):
@@ -238,8 +236,8 @@ class MainPerson:
                 break
             told = told_of_others(other, found.persons, found.overlapping)
             look = self._separator.look(seen, other, told)
-            theirs = _claimed(look.share, seen, _SURE)
-            if look.fit < _FIT or _share_of(where, theirs) < _HAS:
+            theirs = _claimed(look.share, seen, SURE)
+            if look.fit < FIT or _share_of(where, theirs) < _HAS:
                 continue
             if are_close(box, other) and is_as_near(staying, figure(other, theirs, seen)):
                 return False

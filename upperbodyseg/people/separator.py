@@ -22,7 +22,23 @@ from upperbodyseg.people.closeup import Told, closeup, lay_back, window_around
 from upperbodyseg.postprocess.mask import cells_to_pixels
 from upperbodyseg.segmenter import SegmentedRegion
 
-__all__ = ["Look", "PersonSeparator", "SharedSeparators", "box_in", "shared_separators", "told_in"]
+__all__ = [
+    "FIT",
+    "SURE",
+    "Look",
+    "PersonSeparator",
+    "SharedSeparators",
+    "box_in",
+    "shared_separators",
+    "told_in",
+]
+
+
+FIT = 0.4
+"""Fit of a box from which on it is somebody's."""
+
+SURE = 128
+"""Share, 0-255, from which on a pixel surely is somebody's."""
 
 
 class Look(NamedTuple):

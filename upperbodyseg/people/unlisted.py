@@ -17,7 +17,7 @@ from upperbodyseg.geometry import box_iou
 from upperbodyseg.people.closeup import head_share
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.ownership import Claim, are_close, claim_of, home_of
-from upperbodyseg.people.separator import PersonSeparator, box_in
+from upperbodyseg.people.separator import FIT, SURE, PersonSeparator, box_in
 from upperbodyseg.postprocess.acceptance import MARKED, coverage
 from upperbodyseg.types import DetectedPerson
 
@@ -28,9 +28,6 @@ MOST = 12
 
 _SAME_BOX = 0.75
 """IoU from which on a box is no other person's."""
-
-_FIT = 0.4
-"""Least fit of a box with a person."""
 
 _OWN = 0.5
 """Share of a person's pixels that nobody else has."""
@@ -46,7 +43,6 @@ _AGAIN = 4
 
 _LEAST_SCORE = 0.3
 _LEAST_COVERAGE = 0.25
-_SURE = 128
 _MOST_KNOWN = 255  # numbers of people fit a byte
 
 
@@ -79,7 +75,7 @@ def find_unlisted(
     known = _Known(separator, found, list(claims))
     again = _AGAIN
     for person, claim in sorted(asked, key=lambda one: -one[1].fit * one[0].score):
-        if claim.fit < _FIT or len(known.claims) == _MOST_KNOWN:
+        if claim.fit < FIT or len(known.claims) == _MOST_KNOWN:
             continue
         if known.shows_another(person, claim, known.claims):
             known.add(person, claim, known.claims)
@@ -102,7 +98,7 @@ class _Known:
         self.more: list[DetectedPerson] = []
 
     def _pixels(self, claim: Claim) -> NDArray[np.bool_]:
-        return (claim.share >= _SURE) & self._marked[claim.view]
+        return (claim.share >= SURE) & self._marked[claim.view]
 
     def shows_another(self, person: DetectedPerson, claim: Claim, claims: Sequence[Claim]) -> bool:
         """Whether somebody has pixels that others let go of, and a head among them."""
