@@ -33,9 +33,9 @@ SEGMENTER = "../weights/fast/person_segmenter_float_io.tflite"
 DETECTOR = "../weights/fast/person_detector_float_io.tflite"
 PEER = "../node_modules/@mediapipe/selfie_segmentation/selfie_segmentation.tflite"
 
-MODELS = """async ([urls, runs, threads]) => {
-    const { runModels } = await import("/benchmarks/latency.js");
-    return runModels(urls, runs, threads);
+MODEL = """async ([url, runs, threads]) => {
+    const { runModel } = await import("/benchmarks/latency.js");
+    return runModel(url, runs, threads);
 }"""
 STREAM = """async ([frames, width, height, count, options]) => {
     const { runStream } = await import("/benchmarks/latency.js");
@@ -93,7 +93,7 @@ def timed(page: Any, urls: Sequence[str], runs: int, threads: int) -> list[list[
     times: list[list[float]] = [[] for _ in urls]
     for _ in range(ROUNDS):
         for url, of_model in zip(urls, times, strict=True):
-            (found,) = page.evaluate(MODELS, [[url], runs // ROUNDS + WARM_UP, threads])
+            found = page.evaluate(MODEL, [url, runs // ROUNDS + WARM_UP, threads])
             of_model.extend(found[WARM_UP:])
     return times
 

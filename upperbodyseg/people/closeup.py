@@ -15,7 +15,6 @@ from upperbodyseg.models.spec import SEPARATOR_CHANNELS
 from upperbodyseg.types import DetectedPerson
 
 __all__ = [
-    "HEAD",
     "MARGIN",
     "NOBODY_ELSE",
     "Told",
@@ -47,7 +46,7 @@ MARGIN = 0.25
 less."""
 
 
-HEAD = 0.4
+_HEAD = 0.4
 """Upper share of a box in which a person's head is."""
 
 
@@ -153,7 +152,7 @@ def head_share(box: Box, some: NDArray[np.uint8], marked: NDArray[np.uint8]) -> 
         0-1; 0 where nothing is marked.
     """
     x0, x1 = max(round(box[0]), 0), max(round(box[2]), 0)
-    y0, y1 = max(round(box[1]), 0), max(round(box[1] + HEAD * (box[3] - box[1])), 0)
+    y0, y1 = max(round(box[1]), 0), max(round(box[1] + _HEAD * (box[3] - box[1])), 0)
     upper = marked[y0:y1, x0:x1]
     count = cv2.countNonZero(upper) if upper.size else 0
     return cv2.countNonZero(cv2.bitwise_and(some[y0:y1, x0:x1], upper)) / count if count else 0.0

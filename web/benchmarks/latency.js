@@ -2,15 +2,14 @@
 
 import { UpperBodySegmenter } from "../index.js";
 
-/** Milliseconds of each of `runs` runs of each model, run in turn in one worker. */
-export function runModels(urls, runs, threads) {
-  const worker = new Worker(new URL("./models_worker.js", import.meta.url));
+/** Milliseconds of each of `runs` runs of a model, in a worker of its own. */
+export function runModel(url, runs, threads) {
+  const worker = new Worker(new URL("./model_worker.js", import.meta.url));
   const wasmPath = new URL("../wasm/", import.meta.url).href;
-  const absolute = urls.map((url) => new URL(url, import.meta.url).href);
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data: { times, error } }) => (error ? reject(new Error(error)) : resolve(times));
     worker.onerror = (event) => reject(new Error(event.message));
-    worker.postMessage({ wasmPath, urls: absolute, runs, threads });
+    worker.postMessage({ wasmPath, url: new URL(url, import.meta.url).href, runs, threads });
   }).finally(() => worker.terminate());
 }
 
