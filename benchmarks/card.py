@@ -226,7 +226,7 @@ def separator_card(folder: Path, data: Path) -> str:
     return f"""# {spec.name}, version {spec.version}
 
 Says which of a mask's pixels are one person's, beside other people, and how well a box fits a person. It
-serves both models. Trained for upperbodyseg, from an earlier network of the same kind. The recipe is in
+serves both models. Trained for upperbodyseg, from nothing. The recipe is in
 `training/train_separator.py`. The files are licensed as the package is, Apache-2.0. Whether training on the
 pictures below restricts their use is for the user to judge.
 

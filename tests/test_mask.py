@@ -142,10 +142,11 @@ def test_any_number_is_a_sigma(sigma: float) -> None:
     assert check_blur_sigma(sigma) == float(sigma)
 
 
-def test_cells_are_laid_out_row_by_row() -> None:
-    cells = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+@pytest.mark.parametrize("side", [1, 2, 3, 4])
+def test_cells_are_laid_out_row_by_row(side: int) -> None:
+    cells = np.arange(2 * 3 * side**2, dtype=np.uint8).reshape(2, 3, -1)
     pixels = cells_to_pixels(cells)
-    assert pixels.shape == (4, 6)
+    assert pixels.shape == (2 * side, 3 * side)
     for row, column in np.ndindex(2, 3):
-        cell = pixels[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        cell = pixels[side * row : side * (row + 1), side * column : side * (column + 1)]
         np.testing.assert_array_equal(cell.ravel(), cells[row, column])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from upperbodyseg.models.spec import MODELS
 from upperbodyseg.people.closeup import NOBODY_ELSE, Told, closeup, told_of_others, window_around
 from upperbodyseg.people.crowd import Crowd
 from upperbodyseg.people.ownership import home_of
-from upperbodyseg.people.separator import box_in, told_in
+from upperbodyseg.people.separator import box_in, box_of, told_in
+from upperbodyseg.postprocess.acceptance import MARKED
 from upperbodyseg.segmenter import SegmentedRegion
 
 U8 = NDArray[np.uint8]
@@ -45,10 +46,13 @@ RIGHT, WRONG = 0.5, 0.3  # IoU from which on a box is somebody's, and up to whic
 UNSURE = 0.3  # weight of a box of nobody's in a photo, whose labels may lack people
 ALONE = 0.03  # of what is marked is others': such a sample asks for little
 ALONE_KEPT = 0.25  # of those
+PIECE = 0.05  # of what is marked: a smaller piece is not asked about
+BY_PERSONS = 0.5  # of the scenes: pieces are what the known people leave, in the others what a box leaves
+WORN = 4  # pixels of a region by which pieces are smaller at most
 
 # How the people of a composite stand, and how often.
 ROW, FAR, SCATTERED, BEHIND, CHILD = range(5)
-ARRANGEMENTS = (0.4, 0.2, 0.1, 0.2, 0.1)
+ARRANGEMENTS = (0.38, 0.22, 0.06, 0.16, 0.18)
 
 
 @dataclass
@@ -250,17 +254,23 @@ def samples(
     found = crowd._found if isinstance(crowd, Crowd) else None
     if found is None or not found.views:
         return []
-    fits = [[box_iou(p.box, scene.boxes[i]) for i in shown] for p in found.overlapping]
+    pieces = [box for seen in found.views for box in _pieces(scene, seen, found.persons, rng)]
+    boxes = [*(p.box for p in found.overlapping), *pieces]
+    fits = [[box_iou(box, scene.boxes[i]) for i in shown] for box in boxes]
     whose = [int(np.argmax(row)) for row in fits]
     # Of each person the best box, and of the others some.
     best = {max(range(len(fits)), key=lambda d: fits[d][k]) for k in range(len(shown))}
     best = {d for d in best if max(fits[d]) >= RIGHT} if rng.random() < BEST else set()
-    rest = rng.permutation([d for d in range(len(fits)) if found.overlapping[d].score >= ASKED])
+    rest = rng.permutation(
+        [d for d in range(len(boxes)) if d >= len(found.overlapping) or found.overlapping[d].score >= ASKED]
+    )
     chosen = [*rng.permutation([*best]).astype(int), *rest[: int(rng.integers(0, 3))]]
+    if pieces:
+        chosen.append(len(found.overlapping) + int(rng.integers(len(pieces))))
     missed = {k for k in range(len(shown)) if rng.random() < UNSEEN}
     drawn = []
     for d in dict.fromkeys(int(d) for d in chosen[:most]):
-        box, person = found.overlapping[d].box, shown[whose[d]]
+        box, person = boxes[d], shown[whose[d]]
         fit = max(fits[d])
         gone = [scene.boxes[shown[k]] for k in missed if k != whose[d]]
         told = told_of_others(box, _but(found.persons, gone), _but(found.overlapping, gone))
@@ -281,6 +291,31 @@ def samples(
         sure = 1.0 if scene.unknown is None or fit >= RIGHT else UNSURE
         drawn.append((np.ascontiguousarray(x), np.ascontiguousarray(y), np.array([fit, sure], np.float32)))
     return drawn
+
+
+def _pieces(
+    scene: Scene, seen: SegmentedRegion, persons: Sequence[DetectedPerson], rng: np.random.Generator
+) -> list[Box]:
+    """Boxes round what known people leave of a region's mask, as the search for unlisted people has them."""
+    left = seen.mask >= MARKED
+    height, width = left.shape
+    least = PIECE * np.count_nonzero(left)
+    if rng.random() < BY_PERSONS:
+        start, top, end, bottom = seen.region.corners
+        for share, box in zip(scene.shares, scene.boxes, strict=True):
+            if any(box_iou(box, p.box) >= RIGHT for p in persons):
+                left &= cv2.resize(np.ascontiguousarray(share[top:bottom, start:end]), (width, height)) < 0.5
+    else:
+        x0, y0, x1, y1 = box_in(seen, persons[int(rng.integers(len(persons)))].box)
+        rows, columns = (y1 - y0) * rng.uniform(0, 0.3, 2), (x1 - x0) * rng.uniform(0, 0.3, 2)
+        top, bottom, start, end = (
+            max(round(v), 0) for v in (y0 + rows[0], y1 - rows[1], x0 + columns[0], x1 - columns[1])
+        )
+        left[top:bottom, start:end] = False
+    worn = int(rng.integers(WORN + 1))
+    pieces = cv2.erode(left.view(np.uint8), np.ones((worn + 1, worn + 1), np.uint8))
+    stats = cv2.connectedComponentsWithStats(pieces)[2][1:].tolist()
+    return [box_of(seen, (x, y, x + w, y + h)) for x, y, w, h, area in stats if area >= least]
 
 
 def _but(detections: Iterable[DetectedPerson], gone: list[Box]) -> list[DetectedPerson]:

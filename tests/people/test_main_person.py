@@ -15,14 +15,15 @@ from upperbodyseg import (
     UpperBodySegmenter,
     segment,
 )
-from upperbodyseg.geometry import Region
+from upperbodyseg.geometry import Box, Region
 from upperbodyseg.models.spec import MODELS, WEIGHTS
+from upperbodyseg.people.closeup import Told
 from upperbodyseg.people.crowd import Crowd
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.main_person import MainPerson, prominence
 from upperbodyseg.people.nearness import Figure, head_width, is_as_near
 from upperbodyseg.people.ownership import are_close
-from upperbodyseg.people.separator import PersonSeparator
+from upperbodyseg.people.separator import Look, PersonSeparator, box_in
 from upperbodyseg.segmenter import SegmentedRegion
 
 U8 = NDArray[np.uint8]
@@ -183,11 +184,51 @@ def test_another_becomes_the_main_person_once_they_are_gone(separator: PersonSep
     assert main_of(main, found((0, LEFT), (1, (150.0, 0.0, 190.0, 40.0))), 3) == 0
 
 
+class Sharing(PersonSeparator):
+    """Gives the main person all of their box, and a little of everything else."""
+
+    def __init__(self, elsewhere: int) -> None:
+        self.elsewhere = elsewhere
+
+    def look(self, seen: SegmentedRegion, box: Box, others: Told, twice: bool = False) -> Look:
+        share = np.full(seen.mask.shape, self.elsewhere, np.uint8)
+        x0, y0, x1, y1 = (round(v) for v in box_in(seen, box))
+        share[y0:y1, x0:x1] = 255
+        return Look(share, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("piece", "elsewhere", "goes"),
+    [
+        (np.s_[10:50, 96:112], 15, True),  # far away, by the size
+        (np.s_[10:50, 96:112], 30, False),  # what the main person may hold
+        (np.s_[0:128, 62:112], 30, False),
+        (np.s_[0:128, 62:112], 0, False),  # as near: somebody beside them
+    ],
+)
+def test_a_piece_that_is_far_and_hardly_theirs_goes(
+    piece: tuple[slice, slice], elsewhere: int, goes: bool
+) -> None:
+    box = (0.0, 0.0, 90.0, 100.0)
+    seen = found((0, box))
+    (view,) = seen.views
+    mask = np.zeros_like(view.mask)
+    mask[:, :58] = 255
+    mask[piece] = 255
+    alone = MainPerson(Sharing(elsewhere)).alone(seen._replace(views=(view._replace(mask=mask),)), (100, 200))
+    (left,) = alone.masks
+    assert left is not None
+    assert (left[12:48, 98:110] < 128).all() == goes  # its edges are soft
+    np.testing.assert_array_equal(left[:, :58], mask[:, :58])
+
+
 def test_prominence_knows_size_place_and_sharpness() -> None:
     middle, side = (80.0, 0.0, 120.0, 100.0), (0.0, 0.0, 40.0, 100.0)
     assert prominence(middle, (100, 200)) > prominence(side, (100, 200))
     assert prominence(middle, (100, 200)) > prominence((90.0, 0.0, 110.0, 100.0), (100, 200))
     assert prominence(middle, (100, 200)) > prominence(middle, (100, 200), sharp=0.1)
+    tall, wide = (90.0, 0.0, 110.0, 100.0), (50.0, 40.0, 150.0, 60.0)
+    assert prominence(tall, (100, 200)) > prominence(wide, (100, 200))
 
 
 def test_who_touches_is_close_and_who_stands_apart_is_not() -> None:

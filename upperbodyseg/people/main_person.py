@@ -6,7 +6,6 @@ touches the main person and is as near stays as well: a couple, a child on the l
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -15,18 +14,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.geometry import Box, box_iou
+from upperbodyseg.geometry import Box
 from upperbodyseg.people.closeup import told_of_others
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.leaving_out import OWN, Piece, without_others
 from upperbodyseg.people.nearness import figure, is_as_near, nearness
 from upperbodyseg.people.ownership import are_close, home_of
-from upperbodyseg.people.separator import FIT, SURE, PersonSeparator, box_in
+from upperbodyseg.people.separator import SURE, PersonSeparator, box_in, box_of
 from upperbodyseg.postprocess.acceptance import MARKED
 from upperbodyseg.segmenter import SegmentedRegion
 from upperbodyseg.types import DetectedPerson
 
 __all__ = ["Alone", "MainPerson", "prominence"]
+
+_TALL = 0.65
+"""Weight of a box's height in its size beside its width, which an arm can double."""
 
 _AWAY = 0.4
 """What somebody in the middle of a side loses of their prominence."""
@@ -51,15 +53,14 @@ _SWITCH_CHECKS = 4
 _SAME = 0.6
 """Share of somebody's pixels that the main person has as well, from which on the two are one."""
 
-_ASKED = 2
-"""Detections that are asked whether a piece of the mask is somebody, those of nearly the same box."""
+_HARDLY = 6
+"""Mean share, 0-255, of a piece that hardly is of those who stay, ..."""
 
-_ASKED_SCORE = 0.2  # least score of these
-_OTHERS_BOX = 0.3  # IoU with the main person's box from which on a detection is no other person's
-_HAS = 0.5  # share of the piece that is theirs
-_HARDLY = 8  # mean share of a piece that hardly is of those who stay, whoever it is
-_LITTLE = 20  # the same of a piece that looks far away, ...
-_FAR = -5.0  # ... by its nearness
+_LITTLE = 20
+"""... and of one that looks far away, ..."""
+
+_FAR = -4.0
+"""... by its nearness (:func:`~upperbodyseg.people.nearness.nearness`)."""
 
 
 def prominence(box: Box, frame_size: tuple[int, int], sharp: float = 1.0) -> float:
@@ -71,7 +72,8 @@ def prominence(box: Box, frame_size: tuple[int, int], sharp: float = 1.0) -> flo
         sharp: 0-1, by the sharpest person.
     """
     height, width = frame_size
-    size = math.sqrt(max((box[2] - box[0]) * (box[3] - box[1]), 0.0) / (height * width))
+    wide, tall = max(box[2] - box[0], 0.0) / width, max(box[3] - box[1], 0.0) / height
+    size = tall**_TALL * wide ** (1 - _TALL)
     away = abs((box[0] + box[2]) / width - 1)
     return size * (1 - _AWAY * min(away, 1.0)) * (1 - _BLURRED * (1 - sharp))
 
@@ -164,7 +166,7 @@ class MainPerson:
                 shares = [company.shares[n] for n in here]
                 goes = None
                 if looks:
-                    goes = partial(self._passes, found, seen, boxes[here[0]], shares[0], passers)
+                    goes = partial(_passes, seen, boxes[here[0]], shares[0], passers)
                 masks.append(without_others(seen, shares, [*gone, *passers], goes))
             else:
                 masks.append(seen.mask if here else None)
@@ -185,68 +187,23 @@ class MainPerson:
         away = [p.id for p in others if p not in near]
         ids = tuple(p.id for p in near)
         shares = self._shares(found, main, ids, away)
+        if not near:
+            return _Company(main.id, everybody, (), tuple(away), shares)
         claim = _claimed(shares[main.id], views[home], OWN)
-        figure_of_main = figure(main.box, claim, views[home]) if near else None
+        figure_of_main = figure(main.box, claim, views[home])
         stay, gone, same = [], list(away), 0
         for person in near:
             seen = views[homes[person.id]]
             where = _claimed(shares[person.id], seen, SURE)
             if homes[person.id] == home and _share_of(where, claim) >= _SAME:
                 same += 1  # a second box of the main person
-            elif figure_of_main is not None and is_as_near(figure_of_main, figure(person.box, where, seen)):
+            elif is_as_near(figure_of_main, figure(person.box, where, seen)):
                 stay.append(person.id)
             else:
                 gone.append(person.id)
         if same:
             shares |= self._shares(found, main, (), [*stay, *gone])
         return _Company(main.id, everybody, tuple(stay), tuple(gone), shares)
-
-    def _passes(
-        self,
-        found: Found,
-        seen: SegmentedRegion,
-        box: Box,
-        share: NDArray[np.uint8],
-        passers: list[Box],
-        piece: Piece,
-    ) -> bool:
-        """Whether a piece of the mask is somebody farther away whose box is no person's; it is remembered.
-
-        Args:
-            found: what was seen of the frame's people.
-            seen: the region of the piece.
-            box: of who stays there.
-            share: theirs.
-            passers: gets the box of who goes.
-            piece: the piece.
-        """
-        where, around = piece
-        itself = _box_in_frame(seen, around)
-        staying = figure(box, _claimed(share, seen, OWN), seen)
-        how_near = nearness(staying, figure(itself, where, seen))
-        if are_close(box, itself) and how_near > 0:
-            return False
-        others = [
-            (box_iou(p.box, itself), p.box)
-            for p in found.overlapping
-            if p.score >= _ASKED_SCORE and box_iou(p.box, box) < _OTHERS_BOX
-        ]
-        for overlap, other in sorted(others, reverse=True)[:_ASKED]:
-            if overlap == 0:
-                break
-            told = told_of_others(other, found.persons, found.overlapping)
-            look = self._separator.look(seen, other, told)
-            theirs = _claimed(look.share, seen, SURE)
-            if look.fit < FIT or _share_of(where, theirs) < _HAS:
-                continue
-            if are_close(box, other) and is_as_near(staying, figure(other, theirs, seen)):
-                return False
-            passers.append(other)
-            return True
-        if float(share[where].mean()) >= (_LITTLE if how_near < _FAR else _HARDLY):
-            return False
-        passers.append(itself)
-        return True
 
     def _shares(
         self, found: Found, main: DetectedPerson, wanted: Sequence[int], others: Sequence[int]
@@ -308,6 +265,30 @@ class MainPerson:
         return best
 
 
+def _passes(
+    seen: SegmentedRegion, box: Box, share: NDArray[np.uint8], passers: list[Box], piece: Piece
+) -> bool:
+    """Whether a piece of the mask is somebody farther away whose box is no person's; it is remembered.
+
+    Args:
+        seen: the region of the piece.
+        box: of who stays there.
+        share: theirs.
+        passers: gets the box of who goes.
+        piece: the piece.
+    """
+    where, around = piece
+    itself = box_of(seen, around)
+    staying = figure(box, _claimed(share, seen, OWN), seen)
+    how_near = nearness(staying, figure(itself, where, seen))
+    if are_close(box, itself) and how_near > 0:
+        return False
+    if float(share[where].mean()) >= (_LITTLE if how_near < _FAR else _HARDLY):
+        return False
+    passers.append(itself)
+    return True
+
+
 def _sharpness(box: Box, seen: SegmentedRegion) -> float:
     """Mean strength of edges in a box."""
     height, width = seen.mask.shape[:2]
@@ -317,13 +298,6 @@ def _sharpness(box: Box, seen: SegmentedRegion) -> float:
         return 0.0
     grey = cv2.cvtColor(np.ascontiguousarray(inside), cv2.COLOR_BGR2GRAY)
     return float(np.abs(cv2.Laplacian(grey, cv2.CV_16S)).mean())
-
-
-def _box_in_frame(seen: SegmentedRegion, box: Box) -> Box:
-    """A box in pixels of a region's mask in those of the frame."""
-    region = seen.region
-    x, y = region.width / seen.mask.shape[1], region.height / seen.mask.shape[0]
-    return region.x0 + box[0] * x, region.y0 + box[1] * y, region.x0 + box[2] * x, region.y0 + box[3] * y
 
 
 def _claimed(share: NDArray[np.uint8], seen: SegmentedRegion, least: int) -> NDArray[np.bool_]:

@@ -64,20 +64,22 @@ def home_of(box: Box, views: Sequence[SegmentedRegion]) -> int:
     return max(range(len(views)), key=held)
 
 
-def claim_of(separator: PersonSeparator, found: Found, box: Box) -> Claim:
+def claim_of(separator: PersonSeparator, found: Found, box: Box, home: int | None = None) -> Claim:
     """What the separator says is the person's in a box.
 
     Args:
         separator: tells people apart.
         found: what was seen of the frame's people.
         box: in frame pixels.
+        home: number of the region to look at; None for that which holds the most of the box.
 
     Raises:
         InferenceError: the runtime failed.
     """
-    home = home_of(box, found.views)
+    if home is None:
+        home = home_of(box, found.views)
     told = told_of_others(box, found.persons, found.overlapping)
-    share, fit = separator.look(found.views[home], box, told)
+    share, fit = separator.look(found.views[home], box, told, twice=True)
     return Claim(home, share, fit)
 
 

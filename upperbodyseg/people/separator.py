@@ -29,6 +29,7 @@ __all__ = [
     "PersonSeparator",
     "SharedSeparators",
     "box_in",
+    "box_of",
     "shared_separators",
     "told_in",
 ]
@@ -79,24 +80,34 @@ class PersonSeparator:
         own = folder if (folder / f"{SEPARATOR}.json").is_file() else SHIPPED[-1][0]
         return cls(load_interpreter(SEPARATOR, own, runtime))
 
-    def look(self, seen: SegmentedRegion, box: Box, others: Told) -> Look:
+    def look(self, seen: SegmentedRegion, box: Box, others: Told, twice: bool = False) -> Look:
         """Whose a region's pixels are: one person's or not.
 
         Args:
             seen: the region and its mask.
             box: the person's, in frame pixels.
             others: what may be other people (:func:`~upperbodyseg.people.closeup.told_of_others`).
+            twice: look at the mirror image as well, and take the mean: surer, and most of the time again.
 
         Raises:
             InferenceError: the runtime failed.
         """
-        spec = self._interpreter.spec
+        side = self._interpreter.spec.input_shape[1]
         window = window_around(box_in(seen, box))
-        picture = closeup(seen.bgr, seen.mask, window, told_in(seen, others), spec.input_shape[1])
+        picture = closeup(seen.bgr, seen.mask, window, told_in(seen, others), side)
+        share, fit = self._look_at(picture)
+        if twice:
+            mirrored, other_fit = self._look_at(cv2.flip(picture, 1))
+            share = cv2.addWeighted(share, 0.5, cv2.flip(mirrored, 1), 0.5, 0)
+            fit = (fit + other_fit) / 2
+        return Look(lay_back(share, window, seen.mask.shape[:2]), fit)
+
+    def _look_at(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+        """The share of each pixel of a closeup, and the fit of its box."""
+        spec = self._interpreter.spec
         cells = self._interpreter.run_levels(picture, _levels)
         share = cells_to_pixels(np.ascontiguousarray(cells[..., : spec.stride**2]))
-        fit = float(cells[..., -1].mean()) / 255
-        return Look(lay_back(share, window, seen.mask.shape[:2]), fit)
+        return share, float(cells[..., -1].mean()) / 255
 
 
 def _levels(share: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -113,6 +124,13 @@ def box_in(seen: SegmentedRegion, box: Box) -> Box:
         (box[2] - region.x0) * x,
         (box[3] - region.y0) * y,
     )
+
+
+def box_of(seen: SegmentedRegion, box: Box) -> Box:
+    """A box in pixels of a region's mask in those of the frame."""
+    region = seen.region
+    x, y = region.width / seen.mask.shape[1], region.height / seen.mask.shape[0]
+    return region.x0 + box[0] * x, region.y0 + box[1] * y, region.x0 + box[2] * x, region.y0 + box[3] * y
 
 
 def told_in(seen: SegmentedRegion, others: Told) -> Told:

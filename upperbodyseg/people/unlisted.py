@@ -1,8 +1,11 @@
-"""People whom the detector saw, but whose boxes went as duplicates or for their scores.
+"""People whose boxes went as duplicates or for their scores, and those whom the detector never saw.
 
 Boxes alone can't tell a person behind another from a second box of the same one. The separator can: it says
 how well each box fits a person, and which pixels are theirs. Of a second box's pixels the known person has
 all as well. Of another person's many are nobody's yet.
+
+What nobody known claims of the mask may be somebody as well. So the box round each such piece is asked about,
+too.
 """
 
 from __future__ import annotations
@@ -10,14 +13,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.geometry import box_iou
+from upperbodyseg.geometry import Box, box_iou
 from upperbodyseg.people.closeup import head_share
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.ownership import Claim, are_close, claim_of, home_of
-from upperbodyseg.people.separator import FIT, SURE, PersonSeparator, box_in
+from upperbodyseg.people.separator import FIT, SURE, PersonSeparator, box_in, box_of
 from upperbodyseg.postprocess.acceptance import MARKED, coverage
 from upperbodyseg.types import DetectedPerson
 
@@ -41,6 +45,12 @@ _LEAST = 0.08
 _AGAIN = 4
 """Boxes of which the known people are told as of a person, to see whether they let go of the pixels."""
 
+_UNCLAIMED = 60
+"""Share, 0-255, below which a pixel is not claimed."""
+
+_PIECES = 4
+"""Unclaimed pieces that are asked about, the largest ones."""
+
 _LEAST_SCORE = 0.3
 _LEAST_COVERAGE = 0.25
 _MOST_KNOWN = 255  # numbers of people fit a byte
@@ -57,8 +67,8 @@ def find_unlisted(
         claims: what is the persons', by the separator.
 
     Returns:
-        Those of the detections that show somebody else, best first; their id is -1. And what is everyone's,
-        the persons' first.
+        Those who are somebody else, the detections before the pieces of the mask; their id is -1. Of a piece
+        the score is the fit. And what is everyone's, the persons' first.
 
     Raises:
         InferenceError: the runtime failed.
@@ -84,6 +94,13 @@ def find_unlisted(
             told = known.told_of(person)
             if known.shows_another(person, claim, told):
                 known.add(person, claim, told)
+    for home, box in known.unclaimed():
+        claim = claim_of(separator, found, box, home)
+        person = DetectedPerson(box, claim.fit)
+        if claim.fit < FIT or len(known.claims) == _MOST_KNOWN:
+            continue
+        if known.shows_another(person, claim, known.claims):
+            known.add(person, claim, known.claims)
     return known.more, known.claims
 
 
@@ -116,6 +133,20 @@ class _Known:
         box = box_in(self._found.views[claim.view], person.box)
         upper = head_share(box, alone.view(np.uint8), self._marked[claim.view].view(np.uint8))
         return upper >= _HEAD
+
+    def unclaimed(self) -> list[tuple[int, Box]]:
+        """The largest pieces of the mask that nobody claims: the number of the region, and the box."""
+        least = _LEAST * max(int(np.count_nonzero(self._pixels(claim))) for claim in self.claims)
+        pieces = []
+        for i, seen in enumerate(self._found.views):
+            left = self._marked[i].copy()
+            for claim in self.claims:
+                if claim.view == i:
+                    left &= claim.share < _UNCLAIMED
+            for x, y, w, h, area in cv2.connectedComponentsWithStats(left.view(np.uint8))[2][1:].tolist():
+                if area >= max(least, 1):
+                    pieces.append((area, i, box_of(seen, (x, y, x + w, y + h))))
+        return [(i, box) for _, i, box in sorted(pieces, reverse=True)[:_PIECES]]
 
     def told_of(self, person: DetectedPerson) -> list[Claim]:
         """What is each known one's once the separator is told that this is somebody else."""

@@ -44,11 +44,17 @@ def probability_to_mask(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def cells_to_pixels(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay out the segmenter's cells ``(h, w, 4)``, row by row of 2 x 2 pixels, as ``(2 h, 2 w)``."""
-    height, width, _ = cells.shape
-    # Two pixels beside each other move as one number of 16 bits.
-    pairs = cells.view(np.uint16)
-    return np.ascontiguousarray(pairs.transpose(0, 2, 1)).view(np.uint8).reshape(2 * height, 2 * width)
+    """Lay out a model's cells ``(h, w, n * n)``, row by row of n x n pixels, as ``(n * h, n * w)``.
+
+    Args:
+        cells: contiguous.
+    """
+    height, width, pixels = cells.shape
+    side = math.isqrt(pixels)
+    # The pixels of a row move as one thing.
+    rows = cells.view(f"V{side}")
+    out: NDArray[np.uint8] = np.ascontiguousarray(rows.transpose(0, 2, 1)).view(np.uint8)
+    return out.reshape(side * height, side * width)
 
 
 class Part(NamedTuple):
