@@ -189,8 +189,10 @@ class Sharing(PersonSeparator):
 
     def __init__(self, elsewhere: int) -> None:
         self.elsewhere = elsewhere
+        self.looks = 0
 
     def look(self, seen: SegmentedRegion, box: Box, others: Told, twice: bool = False) -> Look:
+        self.looks += 1
         share = np.full(seen.mask.shape, self.elsewhere, np.uint8)
         x0, y0, x1, y1 = (round(v) for v in box_in(seen, box))
         share[y0:y1, x0:x1] = 255
@@ -220,6 +222,23 @@ def test_a_piece_that_is_far_and_hardly_theirs_goes(
     assert left is not None
     assert (left[12:48, 98:110] < 128).all() == goes  # its edges are soft
     np.testing.assert_array_equal(left[:, :58], mask[:, :58])
+
+
+def test_between_checks_a_look_serves_two_frames_of_the_same_regions() -> None:
+    box = (0.0, 0.0, 90.0, 100.0)
+    seen = found((0, box))
+    (view,) = seen.views
+    mask = np.zeros_like(view.mask)
+    mask[:, :58] = mask[10:50, 96:112] = 255  # beside them somebody far
+    still = seen._replace(views=(view._replace(mask=mask),))
+    moved = seen._replace(views=(view._replace(mask=mask, region=Region(0, 0, 198, 100)),))
+    separator = Sharing(0)
+    main = MainPerson(separator)
+    looks = []
+    for frame, shown in enumerate([still, still, still, still, moved, still]):
+        main.alone(shown, (100, 200), frame, checked=frame == 0)
+        looks.append(separator.looks)
+    assert looks == [1, 1, 2, 2, 3, 4]
 
 
 def test_prominence_knows_size_place_and_sharpness() -> None:

@@ -88,8 +88,6 @@ def _without_theirs(
     theirs[0] = False
     if not theirs.any():
         return going
-    kept = cv2.resize(
-        theirs.view(np.uint8)[labels] * np.uint8(255), going.shape[::-1], interpolation=cv2.INTER_NEAREST
-    )
-    kept = cv2.dilate(kept, np.ones((5, 5), np.uint8))
+    kept = cv2.dilate(theirs.view(np.uint8)[labels] * np.uint8(255), np.ones((3, 3), np.uint8))
+    kept = cv2.resize(kept, going.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return cv2.bitwise_and(going, cv2.bitwise_not(kept))

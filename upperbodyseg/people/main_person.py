@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from upperbodyseg.geometry import Box
+from upperbodyseg.geometry import Box, Region
 from upperbodyseg.people.closeup import told_of_others
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.leaving_out import OWN, Piece, without_others
@@ -98,8 +98,9 @@ class _Company(NamedTuple):
         everybody: all persons of the frame.
         stay, gone: of the others. Who is neither is a second box of the main person.
         shares: the separator's, of the main person and of those who stay; maybe of more.
+        regions: of the views that the shares are of.
         passers: boxes of those who go, and are no persons of the detector's.
-        is_alone: nobody goes, and nothing of the mask.
+        is_alone: nothing goes of the regions where somebody stays.
     """
 
     main: int
@@ -107,6 +108,7 @@ class _Company(NamedTuple):
     stay: tuple[int, ...]
     gone: tuple[int, ...]
     shares: dict[int, NDArray[np.uint8]]
+    regions: tuple[Region, ...] = ()
     passers: tuple[Box, ...] = ()
     is_alone: bool = False
 
@@ -152,8 +154,12 @@ class MainPerson:
         homes = {p.id: home_of(p.box, views) for p in found.persons}
         company = self._company
         looks = checked or company is None or not company.is_of(found, main)
+        regions = tuple(seen.region for seen in views)
+        is_fresh = True
         if looks or company is None:
             company = self._look_round(found, main, homes)
+        elif company.shares and company.regions == regions:
+            is_fresh = False  # from one frame to the next people hardly move
         elif not company.is_alone:
             company = company._replace(shares=self._shares(found, main, company.stay, company.gone))
         masks: list[NDArray[np.uint8] | None] = []
@@ -170,12 +176,16 @@ class MainPerson:
                 masks.append(without_others(seen, shares, [*gone, *passers], goes))
             else:
                 masks.append(seen.mask if here else None)
-        if frame is not None:
-            changed = any(m is not seen.mask for m, seen in zip(masks, views, strict=True))
-            self._company = company._replace(
-                shares={}, passers=tuple(passers), is_alone=not changed and not company.gone
-            )
         stay = {main.id, *company.stay}
+        if frame is not None:
+            changed = any(m is not None and m is not seen.mask for m, seen in zip(masks, views, strict=True))
+            shared = {homes[n] for n in company.gone} & {homes[n] for n in stay}
+            self._company = company._replace(
+                shares=company.shares if is_fresh else {},
+                regions=regions,
+                passers=tuple(passers),
+                is_alone=not changed and not shared,
+            )
         return Alone(tuple(p for p in found.persons if p.id in stay), masks)
 
     def _look_round(self, found: Found, main: DetectedPerson, homes: dict[int, int]) -> _Company:
