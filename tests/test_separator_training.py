@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.separator_samples import SIDE, Photo, Small, samples
-from upperbodyseg import FrameInput, SegmenterOptions, UpperBodySegmenter
+from training.separator_samples import SIDE, Photo, Scene, Small, _pieces, samples
+from upperbodyseg import DetectedPerson, FrameInput, SegmenterOptions, UpperBodySegmenter
+from upperbodyseg.geometry import Region, box_iou
 from upperbodyseg.models.spec import SEPARATOR_CHANNELS
+from upperbodyseg.segmenter import SegmentedRegion
 
 U8 = NDArray[np.uint8]
 
@@ -72,3 +74,25 @@ def test_where_boxes_overlap_nothing_is_learnt(
     drawn = [sample for _ in range(20) for sample in samples(small, fast, rng)]
     assert drawn
     assert all((y[1] == 0).any() for _, y, _ in drawn)
+
+
+def test_pieces_are_what_known_people_leave_of_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, stranger = np.zeros((2, 100, 200), np.float32)
+    known[20:, 10:90] = 1
+    stranger[40:90, 120:180] = 1
+    scene = Scene(
+        np.zeros((100, 200, 3), np.uint8),
+        [known, stranger],
+        [(10.0, 20.0, 90.0, 100.0), (120.0, 40.0, 180.0, 90.0)],
+    )
+    mask = cv2.resize(((known + stranger) * 255).astype(np.uint8), (100, 100))
+    seen = SegmentedRegion(Region(0, 0, 200, 100), np.zeros((100, 100, 3), np.uint8), mask)
+    persons = (DetectedPerson((12.0, 22.0, 88.0, 100.0), 0.9),)
+    monkeypatch.setattr("training.separator_samples.BY_PERSONS", 1.0)
+    for seed in range(8):
+        (box,) = _pieces(scene, seen, persons, np.random.default_rng(seed))
+        assert box_iou(box, scene.boxes[1]) > 0.7  # worn at the edges
+    monkeypatch.setattr("training.separator_samples.BY_PERSONS", 0.0)
+    pieces = [_pieces(scene, seen, persons, np.random.default_rng(seed)) for seed in range(8)]
+    assert all(max(box_iou(box, scene.boxes[1]) for box in some) > 0.7 for some in pieces)
+    assert any(len(some) > 1 for some in pieces)  # what a box that is too small leaves of the known one
