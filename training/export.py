@@ -149,7 +149,7 @@ def to_int8(float32: Path, calibration: list[U8], stays_float: str | None, extre
     return bytes(q.quantize(ranges).quantized_model)
 
 
-def multiply_accumulates(wrapped: torch.nn.Module, size: int) -> int:
+def multiply_accumulates(wrapped: torch.nn.Module, size: int, channels: int = 3) -> int:
     """How many its convolutions take for one picture."""
     total = 0
 
@@ -160,7 +160,7 @@ def multiply_accumulates(wrapped: torch.nn.Module, size: int) -> int:
 
     hooks = [m.register_forward_hook(count) for m in wrapped.modules() if isinstance(m, torch.nn.Conv2d)]
     with torch.no_grad():
-        wrapped(torch.zeros(1, size, size, 3))
+        wrapped(torch.zeros(1, size, size, channels))
     for hook in hooks:
         hook.remove()
     return total

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from training.compact import compact
-from training.export import PRECISIONS, to_float16, to_int8
+from training.export import PRECISIONS, multiply_accumulates, to_float16, to_int8
 from training.exported import ExportedFile
 from training.separator import SIDE, STRIDE, Separator
 from training.separator_samples import draw
@@ -92,24 +92,10 @@ def main() -> None:
         "output_shape": [1, SIDE // STRIDE, SIDE // STRIDE, STRIDE**2 + 1],
         "stride": STRIDE,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "multiply_accumulates": sum(_macs(wrapped)),
+        "multiply_accumulates": multiply_accumulates(wrapped, SIDE, SEPARATOR_CHANNELS),
         "recipe": recipe,
     }
     (args.out / f"{SEPARATOR}.json").write_text(json.dumps(spec, indent=2) + "\n")
-
-
-def _macs(wrapped: nn.Module) -> list[int]:
-    counts: list[int] = []
-    hooks = [
-        m.register_forward_hook(lambda layer, _, y: counts.append(y.numel() * layer.weight[0].numel()))
-        for m in wrapped.modules()
-        if isinstance(m, nn.Conv2d)
-    ]
-    with torch.no_grad():
-        wrapped(torch.zeros(1, SIDE, SIDE, SEPARATOR_CHANNELS))
-    for hook in hooks:
-        hook.remove()
-    return counts
 
 
 if __name__ == "__main__":

@@ -69,9 +69,18 @@ class SameConv2d(nn.Conv2d):
         return F.conv2d(x, self.weight, self.bias, s, padding, 1, self.groups)
 
 
-def conv_bn(cin: int, cout: int, k: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
+def conv_bn(
+    cin: int, cout: int, k: int, stride: int = 1, groups: int = 1, act: bool = True, symmetric: bool = False
+) -> nn.Sequential:
+    """A convolution with batch normalisation.
+
+    Args:
+        symmetric: pad alike on all sides, not as TensorFlow does. With a stride a pad of a tensor that goes
+            elsewhere, too, is exported with two transpositions else.
+    """
+    conv = nn.Conv2d(cin, cout, k, stride, k // 2, groups=groups, bias=False)
     layers: list[nn.Module] = [
-        SameConv2d(cin, cout, k, stride, groups=groups, bias=False),
+        conv if symmetric else SameConv2d(cin, cout, k, stride, groups=groups, bias=False),
         nn.BatchNorm2d(cout, eps=1e-3, momentum=0.03),
     ]
     return nn.Sequential(*layers, nn.ReLU6()) if act else nn.Sequential(*layers)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.layers import conv_bn
 from training.separator_samples import SIDE
 from upperbodyseg.models.spec import SEPARATOR_CHANNELS as CHANNELS
 
@@ -18,22 +19,12 @@ __all__ = ["SIDE", "STRIDE", "Separator", "separator_loss"]
 STRIDE = 4  # of the last layer, which gives 4 x 4 pixels a cell
 
 
-def conv_bn(cin: int, cout: int, k: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """A convolution padded alike on all sides: padded as TensorFlow does, it would be exported with two
-    transpositions."""
-    return nn.Sequential(
-        nn.Conv2d(cin, cout, k, stride, k // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(cout, eps=1e-3, momentum=0.03),
-        nn.ReLU6(),
-    )
-
-
 class Separable(nn.Module):
     """Depthwise and pointwise convolution (Howard et al. 2017), round which the input goes where it can."""
 
     def __init__(self, cin: int, cout: int, stride: int = 1) -> None:
         super().__init__()
-        self.depthwise = conv_bn(cin, cin, 3, stride, groups=cin)
+        self.depthwise = conv_bn(cin, cin, 3, stride, groups=cin, symmetric=True)
         self.pointwise = conv_bn(cin, cout, 1)
         self.residual = stride == 1 and cin == cout
 
@@ -57,7 +48,9 @@ class Separator(nn.Module):
         super().__init__()
         w, deep = width, width * 9 // 4
         self.down1 = nn.Sequential(
-            conv_bn(CHANNELS, w * 3 // 8, 3, 2), conv_bn(w * 3 // 8, w, 3, 2), Separable(w, w)
+            conv_bn(CHANNELS, w * 3 // 8, 3, 2, symmetric=True),
+            conv_bn(w * 3 // 8, w, 3, 2, symmetric=True),
+            Separable(w, w),
         )
         self.down2 = nn.Sequential(Separable(w, deep, 2), Separable(deep, deep), Separable(deep, deep))
         self.down3 = nn.Sequential(Separable(deep, deep, 2), Separable(deep, deep), Separable(deep, deep))

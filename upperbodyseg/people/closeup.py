@@ -20,7 +20,6 @@ __all__ = [
     "Told",
     "Window",
     "closeup",
-    "head_share",
     "lay_back",
     "told_of_others",
     "window_around",
@@ -44,10 +43,6 @@ NOBODY_ELSE = Told(np.empty((0, 4), np.float32), np.empty(0, np.float32))
 MARGIN = 0.25
 """Share of a box's width and height that is shown beyond each of its sides. A detection's sides err by
 less."""
-
-
-_HEAD = 0.4
-"""Upper share of a box in which a person's head is."""
 
 
 _OF_THE_SAME = 0.7
@@ -137,25 +132,6 @@ def closeup(
         y = _depth(low[:, 1], high[:, 1], y0, y1, side, others.counts)
         out[..., 4] = np.minimum(x[:, None], y[:, :, None]).max(0)
     return out
-
-
-def head_share(box: Box, some: NDArray[np.uint8], marked: NDArray[np.uint8]) -> float:
-    """Share of the marked pixels in the upper part of a box that are some.
-
-    A person's box has their head there. A second box of somebody begins at their shoulders or hips.
-
-    Args:
-        box: in pixels of the picture.
-        some, marked: ``(h, w)`` uint8, 0 where not.
-
-    Returns:
-        0-1; 0 where nothing is marked.
-    """
-    x0, x1 = max(round(box[0]), 0), max(round(box[2]), 0)
-    y0, y1 = max(round(box[1]), 0), max(round(box[1] + _HEAD * (box[3] - box[1])), 0)
-    upper = marked[y0:y1, x0:x1]
-    count = cv2.countNonZero(upper) if upper.size else 0
-    return cv2.countNonZero(cv2.bitwise_and(some[y0:y1, x0:x1], upper)) / count if count else 0.0
 
 
 def lay_back(shares: NDArray[np.uint8], window: Window, shape: tuple[int, int]) -> NDArray[np.uint8]:

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Box, Region
-from upperbodyseg.people.closeup import told_of_others
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.leaving_out import OWN, Piece, without_others
 from upperbodyseg.people.nearness import figure, is_as_near, nearness
-from upperbodyseg.people.ownership import are_close, home_of
+from upperbodyseg.people.ownership import are_close, claim_of, home_of
 from upperbodyseg.people.separator import SURE, PersonSeparator, box_in, box_of
 from upperbodyseg.postprocess.acceptance import MARKED
 from upperbodyseg.segmenter import SegmentedRegion
@@ -229,10 +228,9 @@ class MainPerson:
         there = (main.id, *wanted, *others)
         shares = {}
         for n in (main.id, *wanted):
-            persons = [p for p in found.persons if p.id in there and p.id != n]
-            told = told_of_others(boxes[n], persons, found.overlapping)
-            seen = found.views[home_of(boxes[n], found.views)]
-            shares[n] = self._separator.look(seen, boxes[n], told).share
+            others_here = tuple(p for p in found.persons if p.id in there and p.id != n)
+            told = found._replace(persons=others_here)
+            shares[n] = claim_of(self._separator, told, boxes[n], twice=False).share
         return shares
 
     def _choose(self, found: Found, frame_size: tuple[int, int], frame: int | None, checked: bool) -> int:

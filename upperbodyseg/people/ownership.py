@@ -64,7 +64,9 @@ def home_of(box: Box, views: Sequence[SegmentedRegion]) -> int:
     return max(range(len(views)), key=held)
 
 
-def claim_of(separator: PersonSeparator, found: Found, box: Box, home: int | None = None) -> Claim:
+def claim_of(
+    separator: PersonSeparator, found: Found, box: Box, home: int | None = None, twice: bool = True
+) -> Claim:
     """What the separator says is the person's in a box.
 
     Args:
@@ -72,6 +74,7 @@ def claim_of(separator: PersonSeparator, found: Found, box: Box, home: int | Non
         found: what was seen of the frame's people.
         box: in frame pixels.
         home: number of the region to look at; None for that which holds the most of the box.
+        twice: as for :meth:`~upperbodyseg.people.separator.PersonSeparator.look`.
 
     Raises:
         InferenceError: the runtime failed.
@@ -79,7 +82,7 @@ def claim_of(separator: PersonSeparator, found: Found, box: Box, home: int | Non
     if home is None:
         home = home_of(box, found.views)
     told = told_of_others(box, found.persons, found.overlapping)
-    share, fit = separator.look(found.views[home], box, told, twice=True)
+    share, fit = separator.look(found.views[home], box, told, twice)
     return Claim(home, share, fit)
 
 

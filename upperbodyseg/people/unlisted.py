@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Box, box_iou
-from upperbodyseg.people.closeup import head_share
 from upperbodyseg.people.found import Found
 from upperbodyseg.people.ownership import Claim, are_close, claim_of, home_of
 from upperbodyseg.people.separator import FIT, SURE, PersonSeparator, box_in, box_of
@@ -38,6 +37,9 @@ _OWN = 0.5
 
 _HEAD = 0.2
 """Of the marked pixels in the upper part of a person's box, the share that nobody else has."""
+
+_UPPER = 0.4
+"""Upper share of a box in which a person's head is."""
 
 _LEAST = 0.08
 """Of the pixels that the largest person has: with fewer, nobody is told apart."""
@@ -85,7 +87,7 @@ def find_unlisted(
     known = _Known(separator, found, list(claims))
     again = _AGAIN
     for person, claim in sorted(asked, key=lambda one: -one[1].fit * one[0].score):
-        if claim.fit < FIT or len(known.claims) == _MOST_KNOWN:
+        if not known.may_take(claim):
             continue
         if known.shows_another(person, claim, known.claims):
             known.add(person, claim, known.claims)
@@ -97,9 +99,7 @@ def find_unlisted(
     for home, box in known.unclaimed():
         claim = claim_of(separator, found, box, home)
         person = DetectedPerson(box, claim.fit)
-        if claim.fit < FIT or len(known.claims) == _MOST_KNOWN:
-            continue
-        if known.shows_another(person, claim, known.claims):
+        if known.may_take(claim) and known.shows_another(person, claim, known.claims):
             known.add(person, claim, known.claims)
     return known.more, known.claims
 
@@ -117,6 +117,10 @@ class _Known:
     def _pixels(self, claim: Claim) -> NDArray[np.bool_]:
         return (claim.share >= SURE) & self._marked[claim.view]
 
+    def may_take(self, claim: Claim) -> bool:
+        """Whether a box fits somebody, and there is a number left for them."""
+        return claim.fit >= FIT and len(self.claims) < _MOST_KNOWN
+
     def shows_another(self, person: DetectedPerson, claim: Claim, claims: Sequence[Claim]) -> bool:
         """Whether somebody has pixels that others let go of, and a head among them."""
         wanted = self._pixels(claim)
@@ -131,7 +135,7 @@ class _Known:
         if own < _OWN * np.count_nonzero(wanted) or own < max(_LEAST * largest, 1):
             return False
         box = box_in(self._found.views[claim.view], person.box)
-        upper = head_share(box, alone.view(np.uint8), self._marked[claim.view].view(np.uint8))
+        upper = _head_share(box, alone.view(np.uint8), self._marked[claim.view].view(np.uint8))
         return upper >= _HEAD
 
     def unclaimed(self) -> list[tuple[int, Box]]:
@@ -161,3 +165,22 @@ class _Known:
         """Take somebody in; ``claims`` are the others'."""
         self.more.append(replace(person, id=-1))
         self.claims = [*claims, claim]
+
+
+def _head_share(box: Box, some: NDArray[np.uint8], marked: NDArray[np.uint8]) -> float:
+    """Share of the marked pixels in the upper part of a box that are some.
+
+    A person's box has their head there. A second box of somebody begins at their shoulders or hips.
+
+    Args:
+        box: in pixels of the picture.
+        some, marked: ``(h, w)`` uint8, 0 where not.
+
+    Returns:
+        0-1; 0 where nothing is marked.
+    """
+    x0, x1 = max(round(box[0]), 0), max(round(box[2]), 0)
+    y0, y1 = max(round(box[1]), 0), max(round(box[1] + _UPPER * (box[3] - box[1])), 0)
+    upper = marked[y0:y1, x0:x1]
+    count = cv2.countNonZero(upper) if upper.size else 0
+    return cv2.countNonZero(cv2.bitwise_and(some[y0:y1, x0:x1], upper)) / count if count else 0.0
