@@ -236,8 +236,8 @@ class SegmentationOutput:
         """``persons``, and after them people whom only a closer look tells from somebody.
 
         Where people stand close to each other the detector takes some for duplicates, or misses them. The
-        first call looks at them, and at what of the mask is nobody's. That takes some milliseconds. The
-        masks of all of these add up to the frame's as well.
+        first call looks at them, and at what of the mask is nobody's. That takes tens of milliseconds for a
+        group. The masks of all of these add up to the frame's as well.
         Those who are not in ``persons`` have the id -1. With ``people="main"`` there are none.
 
         Raises:
