@@ -19,6 +19,7 @@ from upperbodyseg.locks import Lock
 from upperbodyseg.models.interpreter import Interpreter, load_interpreter
 from upperbodyseg.models.spec import SEPARATOR, SHIPPED
 from upperbodyseg.people.closeup import Told, closeup, lay_back, window_around
+from upperbodyseg.postprocess.acceptance import MARKED
 from upperbodyseg.postprocess.mask import cells_to_pixels
 from upperbodyseg.segmenter import SegmentedRegion
 
@@ -40,6 +41,13 @@ FIT = 0.4
 
 SURE = 128
 """Share, 0-255, from which on a pixel surely is somebody's."""
+
+
+_STRAY = 0.002
+"""Of somebody's pixels, so many beyond each side of the box round them."""
+
+_LEAST = 20
+"""Pixels of a region's mask: round fewer no box is drawn."""
 
 
 class Look(NamedTuple):
@@ -87,19 +95,26 @@ class PersonSeparator:
             seen: the region and its mask.
             box: the person's, in frame pixels.
             others: what may be other people (:func:`~upperbodyseg.people.closeup.told_of_others`).
-            twice: look at the mirror image as well, and take the mean: surer, and most of the time again.
+            twice: look again, mirrored, with the box round what the first look found: surer, and most of the
+                time again.
 
         Raises:
             InferenceError: the runtime failed.
         """
-        side = self._interpreter.spec.input_shape[1]
-        window = window_around(box_in(seen, box))
-        picture = closeup(seen.bgr, seen.mask, window, told_in(seen, others), side)
-        share, fit = self._look_at(picture)
-        if twice:
-            mirrored, other_fit = self._look_at(cv2.flip(picture, 1))
-            share = cv2.addWeighted(share, 0.5, cv2.flip(mirrored, 1), 0.5, 0)
-            fit = (fit + other_fit) / 2
+        told = told_in(seen, others)
+        inner = box_in(seen, box)
+        first = self._look_in(seen, inner, told)
+        if not twice:
+            return first
+        return self._look_in(seen, _box_round(first.share, seen.mask) or inner, told, mirrored=True)
+
+    def _look_in(self, seen: SegmentedRegion, box: Box, told: Told, mirrored: bool = False) -> Look:
+        """The same with boxes in pixels of the region's mask."""
+        window = window_around(box)
+        picture = closeup(seen.bgr, seen.mask, window, told, self._interpreter.spec.input_shape[1])
+        share, fit = self._look_at(cv2.flip(picture, 1) if mirrored else picture)
+        if mirrored:
+            share = cv2.flip(share, 1)
         return Look(lay_back(share, window, seen.mask.shape[:2]), fit)
 
     def _look_at(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
@@ -112,6 +127,18 @@ class PersonSeparator:
 
 def _levels(share: NDArray[np.float32]) -> NDArray[np.uint8]:
     return cv2.convertScaleAbs(share, alpha=255.0)
+
+
+def _box_round(share: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Box | None:
+    """The box round what somebody has of a mask, but for what strays; None for hardly anything."""
+    theirs = ((share >= SURE) & (mask >= MARKED)).view(np.uint8)
+    sides = [cv2.reduce(theirs, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().cumsum() for axis in (0, 1)]
+    count = int(sides[0][-1])
+    if count < _LEAST:
+        return None
+    ends = [np.searchsorted(side, [_STRAY * count, (1 - _STRAY) * count]) for side in sides]
+    (x0, x1), (y0, y1) = ends
+    return float(x0), float(y0), float(x1) + 1, float(y1) + 1
 
 
 def box_in(seen: SegmentedRegion, box: Box) -> Box:
