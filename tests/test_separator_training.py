@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.separator_samples import SIDE, Photo, Scene, Small, _pieces, samples
+from training.separator_samples import DRAWN_OFF, SIDE, Photo, Scene, Small, _drawn, _pieces, samples
 from upperbodyseg import DetectedPerson, FrameInput, SegmenterOptions, UpperBodySegmenter
 from upperbodyseg.geometry import Region, box_iou
 from upperbodyseg.models.spec import SEPARATOR_CHANNELS
@@ -96,3 +96,13 @@ def test_pieces_are_what_known_people_leave_of_the_mask(monkeypatch: pytest.Monk
     pieces = [_pieces(scene, seen, persons, np.random.default_rng(seed)) for seed in range(8)]
     assert all(max(box_iou(box, scene.boxes[1]) for box in some) > 0.7 for some in pieces)
     assert any(len(some) > 1 for some in pieces)  # what a box that is too small leaves of the known one
+
+
+def test_drawn_boxes_are_near_the_persons_own() -> None:
+    box = (10.0, 20.0, 60.0, 120.0)
+    rng = np.random.default_rng(0)
+    drawn = np.array([_drawn(box, rng) for _ in range(200)])
+    off = (drawn - box) / (50, 100, 50, 100)
+    assert np.abs(off).max() <= DRAWN_OFF
+    assert (np.abs(off).max(0) > 0.8 * DRAWN_OFF).all()
+    assert abs(off.mean()) < 0.2 * DRAWN_OFF

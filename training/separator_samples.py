@@ -49,10 +49,12 @@ ALONE_KEPT = 0.25  # of those
 PIECE = 0.05  # of what is marked: a smaller piece is not asked about
 BY_PERSONS = 0.5  # of the scenes: pieces are what the known people leave, in the others what a box leaves
 WORN = 4  # pixels of a region by which pieces are smaller at most
+DRAWN = 0.4  # of the scenes: somebody is also asked about with a box drawn round them
+DRAWN_OFF = 0.12  # share of its side by which a drawn box's edge is off at most
 
 # How the people of a composite stand, and how often.
 ROW, FAR, SCATTERED, BEHIND, CHILD = range(5)
-ARRANGEMENTS = (0.38, 0.22, 0.06, 0.16, 0.18)
+ARRANGEMENTS = (0.44, 0.22, 0.06, 0.13, 0.15)
 
 
 @dataclass
@@ -256,20 +258,24 @@ def samples(
         return []
     pieces = [box for seen in found.views for box in _pieces(scene, seen, found.persons, rng)]
     boxes = [*(p.box for p in found.overlapping), *pieces]
+    if rng.random() < DRAWN:
+        boxes.append(_drawn(scene.boxes[int(rng.choice(shown))], rng))
     fits = [[box_iou(box, scene.boxes[i]) for i in shown] for box in boxes]
     whose = [int(np.argmax(row)) for row in fits]
     # Of each person the best box, and of the others some.
-    best = {max(range(len(fits)), key=lambda d: fits[d][k]) for k in range(len(shown))}
+    seen_boxes = range(len(found.overlapping) + len(pieces))
+    best = {max(seen_boxes, key=lambda d: fits[d][k]) for k in range(len(shown))}
     best = {d for d in best if max(fits[d]) >= RIGHT} if rng.random() < BEST else set()
     rest = rng.permutation(
-        [d for d in range(len(boxes)) if d >= len(found.overlapping) or found.overlapping[d].score >= ASKED]
+        [d for d in seen_boxes if d >= len(found.overlapping) or found.overlapping[d].score >= ASKED]
     )
     chosen = [*rng.permutation([*best]).astype(int), *rest[: int(rng.integers(0, 3))]]
     if pieces:
         chosen.append(len(found.overlapping) + int(rng.integers(len(pieces))))
+    chosen += range(len(found.overlapping) + len(pieces), len(boxes))
     missed = {k for k in range(len(shown)) if rng.random() < UNSEEN}
     drawn = []
-    for d in dict.fromkeys(int(d) for d in chosen[:most]):
+    for d in dict.fromkeys(int(d) for d in chosen[-most:]):
         box, person = boxes[d], shown[whose[d]]
         fit = max(fits[d])
         gone = [scene.boxes[shown[k]] for k in missed if k != whose[d]]
@@ -316,6 +322,14 @@ def _pieces(
     pieces = cv2.erode(left.view(np.uint8), np.ones((worn + 1, worn + 1), np.uint8))
     stats = cv2.connectedComponentsWithStats(pieces)[2][1:].tolist()
     return [box_of(seen, (x, y, x + w, y + h)) for x, y, w, h, area in stats if area >= least]
+
+
+def _drawn(box: Box, rng: np.random.Generator) -> Box:
+    """A box near somebody's own."""
+    x0, y0, x1, y1 = box
+    left, top, right, bottom = rng.uniform(-DRAWN_OFF, DRAWN_OFF, 4)
+    width, height = x1 - x0, y1 - y0
+    return x0 + left * width, y0 + top * height, x1 + right * width, y1 + bottom * height
 
 
 def _but(detections: Iterable[DetectedPerson], gone: list[Box]) -> list[DetectedPerson]:

@@ -8,17 +8,16 @@ import math
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from training.separator import Separator, separator_loss
+from training.separator import CHANNELS, SIDE, Separator, separator_loss
 from training.separator_samples import draw
 
 CHUNK = 1000  # samples that a process draws at a time
+SEEDS = 1000  # of chunks that belong to a run's seed
+LIGHT = 0.15  # by which a colour is brighter or darker at most
 
 
 def main() -> None:
@@ -42,7 +41,7 @@ def main() -> None:
     network = Separator(args.width).to(memory_format=torch.channels_last)  # twice as fast on a CPU
     if args.start is not None:
         _start(network, torch.load(args.start / "final.pt"))
-    optimizer = torch.optim.AdamW(network.parameters(), args.learning_rate, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(network.parameters(), args.learning_rate, weight_decay=1e-2)
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
     )
@@ -52,8 +51,8 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         rows = torch.randint(len(x), (args.batch,))
-        target = y[rows].float() * (1 / 255)
-        output = network(x[rows].float().contiguous(memory_format=torch.channels_last))
+        picture, target = _varied(x[rows], y[rows])
+        output = network(picture.contiguous(memory_format=torch.channels_last))
         loss = separator_loss(output, target[:, 0], target[:, 1], fit[rows])
         optimizer.zero_grad()
         loss.backward()
@@ -74,12 +73,27 @@ def main() -> None:
 
 def _draw_all(data: Path, samples: int, seed: int, processes: int) -> tuple[Tensor, Tensor, Tensor]:
     n = samples // CHUNK
+    x = torch.empty((n * CHUNK, CHANNELS, SIDE, SIDE), dtype=torch.uint8)
+    y = torch.empty((n * CHUNK, 2, SIDE, SIDE), dtype=torch.uint8)
+    fit = torch.empty((n * CHUNK, 2))
     with ProcessPoolExecutor(processes) as workers:
-        parts: list[tuple[NDArray[Any], ...]] = list(
-            workers.map(draw, [data] * n, range(1000 * seed, 1000 * seed + n), [CHUNK] * n)
-        )
-    x, y, fit = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
+        seeds = range(SEEDS * seed, SEEDS * seed + n)
+        for i, part in enumerate(workers.map(draw, [data] * n, seeds, [CHUNK] * n)):
+            rows = slice(i * CHUNK, (i + 1) * CHUNK)
+            for whole, some in zip((x, y, fit), part, strict=True):
+                whole[rows] = torch.from_numpy(some)
+            if i % 20 == 19:
+                print(f"{(i + 1) * CHUNK} samples drawn", flush=True)
     return x, y, fit
+
+
+def _varied(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """A batch, half of it mirrored, in other light: floats, the target 0-1."""
+    mirrored = (torch.rand(len(x)) < 0.5)[:, None, None, None]
+    picture = torch.where(mirrored, x.flip(3), x).float()
+    target = torch.where(mirrored, y.flip(3), y).float() * (1 / 255)
+    picture[:, :3] *= torch.empty(len(x), 3, 1, 1).uniform_(1 - LIGHT, 1 + LIGHT)
+    return picture.clamp_(max=255), target
 
 
 def _start(network: Separator, weights: dict[str, Tensor]) -> None:
