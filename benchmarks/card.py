@@ -53,6 +53,13 @@ ORIGIN = {
     + ", of which it has most layers, and whose masks were half of its target",
 }
 
+# Whose masks of unlabelled pictures the shipped weights learnt from.
+TEACHERS = {
+    ("accurate", SEGMENTER): "MediaPipe Selfie and MODNet",
+    ("fast", DETECTOR): "MediaPipe Selfie, U2Net and MODNet",
+    ("fast", SEGMENTER): "MediaPipe Selfie, U2Net and MODNet",
+}
+
 # Facts of the data folder's own description; the counts come from its manifest.
 SOURCES = (
     (
@@ -72,8 +79,8 @@ SOURCES = (
     ),
     (
         "unlabelled",
-        "selfies, portraits, hair, webcams and groups, with masks made by this package's teachers, "
-        "in part together with MediaPipe Selfie, U2Net or MODNet (Apache-2.0)",
+        "selfies, portraits, hair, webcams and groups, with masks made by this package's earlier models, "
+        "{teachers} (Apache-2.0)",
         "CC0 (100), CC BY 4.0 (210), COCO (240), research sets and unknown terms (1,000)",
     ),
     ("cutouts/viton", "women, upper body, studio, as cut-outs", "VITON; licence unknown"),
@@ -111,17 +118,23 @@ def training_rows(data: Path) -> list[dict[str, str]]:
     return rows
 
 
-def provenance(data: Path, recipe: dict[str, Any], without: tuple[str, ...] = ()) -> str:
-    """What a network was trained on, with origin and licence, but for some of the folders."""
+def provenance(data: Path, teachers: str = "", without: tuple[str, ...] = ()) -> str:
+    """What a network was trained on, with origin and licence, but for some of the folders.
+
+    Args:
+        data: the data folder.
+        teachers: networks whose masks of unlabelled pictures it learnt from; none if empty.
+        without: folders.
+    """
     rows = training_rows(data)
     held_out = set(background_files(data, held_out=True))
     lines = ["| pictures | number | origin and licence |", "|---|---|---|"]
     for folder, what, licence in SOURCES:
-        if folder in without or (folder == "unlabelled" and not recipe["pseudo_labels"]):
+        if folder in without or (folder == "unlabelled" and not teachers):
             continue
         number = sum(r["file"].startswith(folder) and r["file"] not in held_out for r in rows)
         if number:
-            lines.append(f"| {what} | {number:,} | {licence} |")
+            lines.append(f"| {what.format(teachers=teachers)} | {number:,} | {licence} |")
     names = {
         "1": "CC BY-NC-SA",
         "2": "CC BY-NC",
@@ -171,7 +184,7 @@ def card(folder: Path, name: str, data: Path) -> str:
             else ""
         )
     recipe = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["recipe"]
-    sources = provenance(data, recipe)
+    sources = provenance(data, TEACHERS[model, name] if recipe["pseudo_labels"] else "")
     phases = ", then ".join(
         f"{int(n):,} samples at {size} x {size}"
         for n, size in (phase.split("x") for phase in recipe["phases"].split(","))
@@ -222,11 +235,12 @@ def separator_card(folder: Path, data: Path) -> str:
     specs = [load_spec(SEPARATOR, runtime, folder) for runtime in RUNTIMES]
     spec = specs[0]
     recipe = json.loads((folder / f"{SEPARATOR}.json").read_text(encoding="utf-8"))["recipe"]
-    sources = provenance(data, {"pseudo_labels": False}, without=("people/ccp",))
+    sources = provenance(data, without=("people/ccp",))
+    before = "an earlier version's weights" if "start" in recipe else "nothing"
     return f"""# {spec.name}, version {spec.version}
 
 Says which of a mask's pixels are one person's, beside other people, and how well a box fits a person. It
-serves both models. Trained for upperbodyseg, from nothing. The recipe is in
+serves both models. Trained for upperbodyseg, from {before}. The recipe is in
 `training/train_separator.py`. The files are licensed as the package is, Apache-2.0. Whether training on the
 pictures below restricts their use is for the user to judge.
 

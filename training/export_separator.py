@@ -29,7 +29,7 @@ LIMITS = {"float16": 0.005, "int8": 0.03}  # mean difference of the shares
 
 
 class ExportedSeparator(nn.Module):
-    """NHWC closeup, 0-255, in; NHWC cells of 2 x 2 pixels out: the share of each, 0-1, and the fit."""
+    """NHWC closeup, 0-255, in; NHWC cells out: the share of each of their pixels, 0-1, and the fit."""
 
     def __init__(self, network: Separator) -> None:
         super().__init__()
