@@ -166,6 +166,52 @@ def multiply_accumulates(wrapped: torch.nn.Module, size: int, channels: int = 3)
     return total
 
 
+def write_files(
+    stem: Path,
+    float32: Path,
+    calibration: list[U8],
+    check: list[tuple[U8, NDArray[np.float32]]],
+    limits: dict[str, float] | None,
+    stays_float: str | None = None,
+    extremes: bool = False,
+) -> dict[str, dict[str, str]]:
+    """Write a network's ``.tflite`` files.
+
+    Args:
+        stem: folder and first part of the files' names.
+        float32: the network's file in float32.
+        calibration, stays_float, extremes: as for :func:`to_int8`.
+        check: pictures and the network's first output of each.
+        limits: by precision, how far a file's outputs may be from those, in the mean; None for any.
+
+    Returns:
+        What the package has to know of each runtime's file.
+
+    Raises:
+        SystemExit: a file's outputs differ by more. It is not written.
+    """
+    files = {}
+    for runtime, precision in PRECISIONS.items():
+        if precision == "int8":
+            content = to_int8(float32, calibration, stays_float, extremes)
+        else:
+            content = to_float16(float32)
+        content = compact(content)
+        file = stem.with_name(f"{stem.name}_{precision}.tflite")
+        exported = ExportedFile(content)
+        error = float(np.mean([np.abs(exported.run(x)[0] - expected).mean() for x, expected in check]))
+        print(f"{file}: {len(content)} bytes, mean difference from the network {error:.5f}")
+        if limits is not None and error > limits[precision]:
+            raise SystemExit(f"{file} differs from the network by more than {limits[precision]}")
+        file.write_bytes(content)
+        files[runtime] = {
+            "file": file.name,
+            "precision": precision,
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+    return files
+
+
 def export(
     name: str,
     run: Path,
@@ -213,28 +259,16 @@ def export(
     float32 = run / f"{file_name}_float32.tflite"
     litert_torch.convert(wrapped, (torch.zeros(1, size, size, 3),)).export(str(float32))
 
-    files: dict[str, dict[str, Any]] = {}
-    for runtime, precision in PRECISIONS.items():
-        if precision == "int8":
-            content = to_int8(float32, calibration, STAYS_FLOAT[model], part == "detector")
-        else:
-            content = to_float16(float32)
-        content = compact(content)
-        file = folder / f"{file_name}_{precision}.tflite"
-        file.write_bytes(content)
-        errors: list[float] = []
-        exported = ExportedFile(content)
-        for picture, tensors in zip(check, expected, strict=True):
-            first = (tensors[0] if isinstance(tensors, tuple) else tensors).numpy()
-            errors.append(float(np.abs(exported.run(picture)[0] - first[0]).mean()))
-        print(f"{file}: {len(content)} bytes, mean difference from the network {np.mean(errors):.5f}")
-        if np.mean(errors) > LIMITS[precision] and not trial:
-            raise SystemExit(f"{file} differs from the network by more than {LIMITS[precision]}")
-        files[runtime] = {
-            "file": file.name,
-            "precision": precision,
-            "sha256": hashlib.sha256(content).hexdigest(),
-        }
+    firsts = [(t[0] if isinstance(t, tuple) else t).numpy()[0] for t in expected]
+    files = write_files(
+        folder / file_name,
+        float32,
+        calibration,
+        list(zip(check, firsts, strict=True)),
+        LIMITS if not trial else None,
+        stays_float=STAYS_FLOAT[model],
+        extremes=part == "detector",
+    )
 
     cells = network.stride if isinstance(network, Detector) else 2
     spec: dict[str, Any] = {

@@ -7,7 +7,6 @@ float16 weights for tflite-runtime.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 
@@ -15,9 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.compact import compact
-from training.export import PRECISIONS, multiply_accumulates, to_float16, to_int8
-from training.exported import ExportedFile
+from training.export import multiply_accumulates, write_files
 from training.separator import SIDE, STRIDE, Separator
 from training.separator_samples import draw
 from upperbodyseg.models.spec import SEPARATOR, SEPARATOR_CHANNELS
@@ -61,29 +58,17 @@ def main() -> None:
         # The input's scale shall be exactly 1.
         picture[0, 0], picture[0, 1] = 0, 255
     args.out.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for runtime, precision in PRECISIONS.items():
-        if precision == "int8":
-            content = to_int8(float32, closeups[:CALIBRATION], None, extremes=False)
-        else:
-            content = to_float16(float32)
-        content = compact(content)
-        exported = ExportedFile(content)
-        errors = []
-        for picture in closeups[CALIBRATION:]:
-            with torch.no_grad():
-                expected = wrapped(torch.from_numpy(picture[None].astype(np.float32))).numpy()[0]
-            errors.append(float(np.abs(exported.run(picture)[0] - expected).mean()))
-        file = args.out / f"{SEPARATOR}_{precision}.tflite"
-        print(f"{file}: {len(content)} bytes, mean difference from the network {np.mean(errors):.5f}")
-        if np.mean(errors) > LIMITS[precision]:
-            raise SystemExit(f"{file} differs from the network by more than {LIMITS[precision]}")
-        file.write_bytes(content)
-        files[runtime] = {
-            "file": file.name,
-            "precision": precision,
-            "sha256": hashlib.sha256(content).hexdigest(),
-        }
+    with torch.no_grad():
+        expected = [
+            wrapped(torch.from_numpy(x[None].astype(np.float32))).numpy()[0] for x in closeups[CALIBRATION:]
+        ]
+    files = write_files(
+        args.out / SEPARATOR,
+        float32,
+        closeups[:CALIBRATION],
+        list(zip(closeups[CALIBRATION:], expected, strict=True)),
+        LIMITS,
+    )
     spec = {
         "name": SEPARATOR,
         "version": args.version,
