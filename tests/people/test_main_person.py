@@ -191,7 +191,7 @@ class Sharing(PersonSeparator):
         self.elsewhere = elsewhere
         self.looks = 0
 
-    def look(self, seen: SegmentedRegion, box: Box, others: Told, twice: bool = False) -> Look:
+    def look(self, seen: SegmentedRegion, box: Box, others: Told, closely: bool = False) -> Look:
         self.looks += 1
         share = np.full(seen.mask.shape, self.elsewhere, np.uint8)
         x0, y0, x1, y1 = (round(v) for v in box_in(seen, box))

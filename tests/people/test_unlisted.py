@@ -26,7 +26,7 @@ class Separator(PersonSeparator):
         self.fit = fit
         self.asked: list[Box] = []
 
-    def look(self, seen: SegmentedRegion, box: Box, others: Told, twice: bool = False) -> Look:
+    def look(self, seen: SegmentedRegion, box: Box, others: Told, closely: bool = False) -> Look:
         self.asked.append(box)
         return Look(share_of(box), self.fit)
 

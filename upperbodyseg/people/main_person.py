@@ -230,7 +230,7 @@ class MainPerson:
         for n in (main.id, *wanted):
             others_here = tuple(p for p in found.persons if p.id in there and p.id != n)
             told = found._replace(persons=others_here)
-            shares[n] = claim_of(self._separator, told, boxes[n], twice=False).share
+            shares[n] = claim_of(self._separator, told, boxes[n], closely=False).share
         return shares
 
     def _choose(self, found: Found, frame_size: tuple[int, int], frame: int | None, checked: bool) -> int:

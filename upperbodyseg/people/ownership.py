@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Box
 from upperbodyseg.people.closeup import told_of_others
+from upperbodyseg.people.edges import Edges
 from upperbodyseg.people.found import Found
-from upperbodyseg.people.separator import PersonSeparator, box_in
+from upperbodyseg.people.separator import SURE, PersonSeparator, box_in
 from upperbodyseg.segmenter import SegmentedRegion
 
 __all__ = ["Claim", "are_close", "claim_of", "claims_of", "home_of", "owners"]
@@ -27,6 +28,10 @@ _TOUCHING = 0.15
 
 _INSIDE, _OUTSIDE = 254, 64
 """Share of somebody who stands alone, in the box and elsewhere in the region."""
+
+
+_CONTRAST = 2
+"""Of shares, before they are compared: of pixels that two surely have, the better box has more."""
 
 
 class Claim(NamedTuple):
@@ -65,7 +70,7 @@ def home_of(box: Box, views: Sequence[SegmentedRegion]) -> int:
 
 
 def claim_of(
-    separator: PersonSeparator, found: Found, box: Box, home: int | None = None, twice: bool = True
+    separator: PersonSeparator, found: Found, box: Box, home: int | None = None, closely: bool = True
 ) -> Claim:
     """What the separator says is the person's in a box.
 
@@ -74,7 +79,7 @@ def claim_of(
         found: what was seen of the frame's people.
         box: in frame pixels.
         home: number of the region to look at; None for that which holds the most of the box.
-        twice: as for :meth:`~upperbodyseg.people.separator.PersonSeparator.look`.
+        closely: as for :meth:`~upperbodyseg.people.separator.PersonSeparator.look`.
 
     Raises:
         InferenceError: the runtime failed.
@@ -82,7 +87,7 @@ def claim_of(
     if home is None:
         home = home_of(box, found.views)
     told = told_of_others(box, found.persons, found.overlapping)
-    share, fit = separator.look(found.views[home], box, told, twice)
+    share, fit = separator.look(found.views[home], box, told, closely)
     return Claim(home, share, fit)
 
 
@@ -131,11 +136,17 @@ def owners(
     """
     owner = np.zeros(mask.shape, np.uint8)
     best = np.zeros(mask.shape, np.uint8)
+    homes = [claim.view for claim in claims]
+    edges = {home: Edges(views[home].bgr) for home in set(homes) if homes.count(home) > 1}
     for number, claim in enumerate(claims):
         x0, y0, x1, y1 = views[claim.view].region.corners
         place = np.s_[y0:y1, x0:x1]
+        share = claim.share
+        if claim.view in edges:
+            share = edges[claim.view].follow(share)
+            share = cv2.addWeighted(share, _CONTRAST, share, 0, SURE * (1 - _CONTRAST))
         # Of two boxes of one person that has the pixels which fits.
-        share = cv2.convertScaleAbs(cv2.resize(claim.share, (x1 - x0, y1 - y0)), alpha=claim.fit)
+        share = cv2.convertScaleAbs(cv2.resize(share, (x1 - x0, y1 - y0)), alpha=claim.fit)
         wins = share > best[place]
         owner[place][wins] = number
         np.maximum(best[place], share, out=best[place])

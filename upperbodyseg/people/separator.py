@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upperbodyseg.fork import renew_in_child
-from upperbodyseg.geometry import Box
+from upperbodyseg.geometry import Box, box_iou
 from upperbodyseg.locks import Lock
 from upperbodyseg.models.interpreter import Interpreter, load_interpreter
 from upperbodyseg.models.spec import SEPARATOR, SHIPPED
@@ -31,6 +31,7 @@ __all__ = [
     "SharedSeparators",
     "box_in",
     "box_of",
+    "claimed",
     "shared_separators",
     "told_in",
 ]
@@ -48,6 +49,10 @@ _STRAY = 0.002
 
 _LEAST = 20
 """Pixels of a region's mask: round fewer no box is drawn."""
+
+
+_SAME = 0.3
+"""IoU of two boxes up to which they are of different people."""
 
 
 class Look(NamedTuple):
@@ -88,15 +93,15 @@ class PersonSeparator:
         own = folder if (folder / f"{SEPARATOR}.json").is_file() else SHIPPED[-1][0]
         return cls(load_interpreter(SEPARATOR, own, runtime))
 
-    def look(self, seen: SegmentedRegion, box: Box, others: Told, twice: bool = False) -> Look:
+    def look(self, seen: SegmentedRegion, box: Box, others: Told, closely: bool = False) -> Look:
         """Whose a region's pixels are: one person's or not.
 
         Args:
             seen: the region and its mask.
             box: the person's, in frame pixels.
             others: what may be other people (:func:`~upperbodyseg.people.closeup.told_of_others`).
-            twice: look again, mirrored, with the box round what the first look found: surer, and most of the
-                time again.
+            closely: look again, at the box round what the first look found, and at its mirror image: surer,
+                and three times the time.
 
         Raises:
             InferenceError: the runtime failed.
@@ -104,9 +109,14 @@ class PersonSeparator:
         told = told_in(seen, others)
         inner = box_in(seen, box)
         first = self._look_in(seen, inner, told)
-        if not twice:
+        if not closely:
             return first
-        return self._look_in(seen, _box_round(first.share, seen.mask) or inner, told, mirrored=True)
+        again = _box_round(first.share, seen)
+        if again is not None and _is_of_the_same(again, inner, told):
+            inner, first = again, self._look_in(seen, again, told)
+        mirrored = self._look_in(seen, inner, told, mirrored=True)
+        share = cv2.addWeighted(first.share, 0.5, mirrored.share, 0.5, 0)
+        return Look(share, (first.fit + mirrored.fit) / 2)
 
     def _look_in(self, seen: SegmentedRegion, box: Box, told: Told, mirrored: bool = False) -> Look:
         """The same with boxes in pixels of the region's mask."""
@@ -129,9 +139,14 @@ def _levels(share: NDArray[np.float32]) -> NDArray[np.uint8]:
     return cv2.convertScaleAbs(share, alpha=255.0)
 
 
-def _box_round(share: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Box | None:
-    """The box round what somebody has of a mask, but for what strays; None for hardly anything."""
-    theirs = ((share >= SURE) & (mask >= MARKED)).view(np.uint8)
+def claimed(share: NDArray[np.uint8], seen: SegmentedRegion, least: int = SURE) -> NDArray[np.bool_]:
+    """The marked pixels of a region of which somebody's share is at least this, ``(h, w)``."""
+    return (share >= least) & (seen.mask >= MARKED)
+
+
+def _box_round(share: NDArray[np.uint8], seen: SegmentedRegion) -> Box | None:
+    """The box round what somebody has of a region, but for what strays; None for hardly anything."""
+    theirs = claimed(share, seen).view(np.uint8)
     sides = [cv2.reduce(theirs, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().cumsum() for axis in (0, 1)]
     count = int(sides[0][-1])
     if count < _LEAST:
@@ -139,6 +154,13 @@ def _box_round(share: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Box | None:
     ends = [np.searchsorted(side, [_STRAY * count, (1 - _STRAY) * count]) for side in sides]
     (x0, x1), (y0, y1) = ends
     return float(x0), float(y0), float(x1) + 1, float(y1) + 1
+
+
+def _is_of_the_same(box: Box, asked: Box, told: Told) -> bool:
+    """Whether a box is nearer to the one that was asked about than to anybody else's."""
+    mine = box_iou(box, asked)
+    others = (box_iou(box, other) for other in told.boxes[told.counts == 1].tolist())
+    return mine >= _SAME and all(mine > theirs for theirs in others)
 
 
 def box_in(seen: SegmentedRegion, box: Box) -> Box:

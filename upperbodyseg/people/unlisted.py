@@ -53,7 +53,7 @@ _UNCLAIMED = 60
 _PIECES = 4
 """Unclaimed pieces that are asked about, the largest ones."""
 
-_LEAST_SCORE = 0.3
+_LEAST_SCORE = 0.2
 _LEAST_COVERAGE = 0.25
 _MOST_KNOWN = 255  # numbers of people fit a byte
 
