@@ -187,8 +187,9 @@ def test_another_becomes_the_main_person_once_they_are_gone(separator: PersonSep
 class Sharing(PersonSeparator):
     """Gives the main person all of their box, and a little of everything else."""
 
-    def __init__(self, elsewhere: int) -> None:
+    def __init__(self, elsewhere: int, fit: float = 0.9) -> None:
         self.elsewhere = elsewhere
+        self.fit = fit
         self.looks = 0
 
     def look(self, seen: SegmentedRegion, box: Box, others: Told, closely: bool = False) -> Look:
@@ -196,20 +197,23 @@ class Sharing(PersonSeparator):
         share = np.full(seen.mask.shape, self.elsewhere, np.uint8)
         x0, y0, x1, y1 = (round(v) for v in box_in(seen, box))
         share[y0:y1, x0:x1] = 255
-        return Look(share, 0.9)
+        return Look(share, self.fit)
 
 
 @pytest.mark.parametrize(
-    ("piece", "elsewhere", "goes"),
+    ("piece", "elsewhere", "fit", "goes", "asked"),
     [
-        (np.s_[10:50, 96:112], 15, True),  # far away, by the size
-        (np.s_[10:50, 96:112], 30, False),  # what the main person may hold
-        (np.s_[0:128, 62:112], 30, False),
-        (np.s_[0:128, 62:112], 0, False),  # as near: somebody beside them
+        (np.s_[10:50, 96:112], 15, 0.9, True, False),  # far away, by the size
+        (np.s_[10:50, 96:112], 60, 0.9, True, True),  # unsure, but its box fits somebody
+        (np.s_[10:50, 96:112], 60, 0.3, False, True),  # what the main person may hold
+        (np.s_[80:120, 96:112], 60, 0.9, False, False),  # low, as a knee is
+        (np.s_[0:128, 62:112], 60, 0.9, False, False),
+        (np.s_[0:128, 62:112], 0, 0.9, False, False),  # as near: somebody beside them
+        (np.s_[10:50, 96:112], 140, 0.9, False, False),  # theirs
     ],
 )
 def test_a_piece_that_is_far_and_hardly_theirs_goes(
-    piece: tuple[slice, slice], elsewhere: int, goes: bool
+    piece: tuple[slice, slice], elsewhere: int, fit: float, goes: bool, asked: bool
 ) -> None:
     box = (0.0, 0.0, 90.0, 100.0)
     seen = found((0, box))
@@ -217,10 +221,14 @@ def test_a_piece_that_is_far_and_hardly_theirs_goes(
     mask = np.zeros_like(view.mask)
     mask[:, :58] = 255
     mask[piece] = 255
-    alone = MainPerson(Sharing(elsewhere)).alone(seen._replace(views=(view._replace(mask=mask),)), (100, 200))
+    separator = Sharing(elsewhere, fit)
+    alone = MainPerson(separator).alone(seen._replace(views=(view._replace(mask=mask),)), (100, 200))
     (left,) = alone.masks
     assert left is not None
-    assert (left[12:48, 98:110] < 128).all() == goes  # its edges are soft
+    rows, columns = piece
+    inside = np.s_[rows.start + 2 : rows.stop - 2, columns.start + 2 : columns.stop - 2]  # edges are soft
+    assert (left[inside] < 128).all() == goes
+    assert (separator.looks > 1) == asked
     np.testing.assert_array_equal(left[:, :58], mask[:, :58])
 
 
@@ -239,6 +247,22 @@ def test_between_checks_a_look_serves_two_frames_of_the_same_regions() -> None:
         main.alone(shown, (100, 200), frame, checked=frame == 0)
         looks.append(separator.looks)
     assert looks == [1, 1, 2, 2, 3, 4]
+
+
+def test_a_stranger_is_remembered_between_checks() -> None:
+    box = (0.0, 0.0, 90.0, 100.0)
+    seen = found((0, box))
+    (view,) = seen.views
+    mask = np.zeros_like(view.mask)
+    mask[:, :58] = mask[10:50, 96:112] = 255
+    main = MainPerson(Sharing(60))
+    for frame in range(4):
+        region = Region(0, 0, 200 - frame, 100)
+        moved = seen._replace(views=(view._replace(mask=mask, region=region),))
+        (left,) = main.alone(moved, (100, 200), frame, checked=frame == 0).masks
+        assert left is not None
+        assert (left[12:48, 98:110] < 128).all()
+        np.testing.assert_array_equal(left[:, :58], mask[:, :58])
 
 
 def test_prominence_knows_size_place_and_sharpness() -> None:

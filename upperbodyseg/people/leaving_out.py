@@ -13,12 +13,12 @@ from upperbodyseg.people.separator import box_in
 from upperbodyseg.postprocess.acceptance import MARKED
 from upperbodyseg.segmenter import SegmentedRegion
 
-__all__ = ["OWN", "Piece", "without_others"]
+__all__ = ["OWN", "SPECK", "Piece", "without_others"]
 
 OWN = 40
 """Share, 0-255, from which on a pixel is somebody's: rather too much stays than that the main one is cut."""
 
-_SPECK = 0.02
+SPECK = 0.02
 """Of the pixels of those who stay: fewer that are nobody's stay, and are rather a hand than a passer-by."""
 
 Piece = tuple[NDArray[np.bool_], Box]
@@ -67,7 +67,7 @@ def _without_theirs(
     certain = cv2.compare(seen.mask, MARKED, cv2.CMP_GE)
     pieces = cv2.bitwise_and(going, certain)
     whole, lost = cv2.countNonZero(certain), cv2.countNonZero(pieces)
-    if not gone and (goes is None or lost < _SPECK * (whole - lost)):
+    if not gone and (goes is None or lost < SPECK * (whole - lost)):
         return np.zeros_like(going)
     # Every second pixel each way: pieces that matter are large.
     _, labels, stats, centres = cv2.connectedComponentsWithStats(np.ascontiguousarray(pieces[::2, ::2]))
@@ -76,7 +76,7 @@ def _without_theirs(
         x0, y0, x1, y1 = (side / 2 for side in box)
         theirs &= ~((centres >= (x0, y0)) & (centres <= (x1, y1))).all(1)
     theirs[0] = True
-    large = 4 * stats[:, cv2.CC_STAT_AREA] >= _SPECK * (whole - lost)
+    large = 4 * stats[:, cv2.CC_STAT_AREA] >= SPECK * (whole - lost)
     for i in np.nonzero(theirs & large)[0]:
         if i == 0 or goes is None:  # 0 is what doesn't go
             continue

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from upperbodyseg.geometry import Box, Region
 from upperbodyseg.people.found import Found
-from upperbodyseg.people.leaving_out import OWN, Piece, without_others
-from upperbodyseg.people.nearness import figure, is_as_near, nearness
+from upperbodyseg.people.leaving_out import OWN, without_others
+from upperbodyseg.people.nearness import figure, is_as_near
 from upperbodyseg.people.ownership import are_close, claim_of, home_of
-from upperbodyseg.people.separator import SURE, PersonSeparator, box_in, box_of
-from upperbodyseg.postprocess.acceptance import MARKED
+from upperbodyseg.people.passers_by import find_strangers, passes, without_strangers
+from upperbodyseg.people.separator import SURE, PersonSeparator, box_in, claimed
 from upperbodyseg.segmenter import SegmentedRegion
 from upperbodyseg.types import DetectedPerson
 
@@ -51,15 +51,6 @@ _SWITCH_CHECKS = 4
 
 _SAME = 0.6
 """Share of somebody's pixels that the main person has as well, from which on the two are one."""
-
-_HARDLY = 6
-"""Mean share, 0-255, of a piece that hardly is of those who stay, ..."""
-
-_LITTLE = 20
-"""... and of one that looks far away, ..."""
-
-_FAR = -4.0
-"""... by its nearness (:func:`~upperbodyseg.people.nearness.nearness`)."""
 
 
 def prominence(box: Box, frame_size: tuple[int, int], sharp: float = 1.0) -> float:
@@ -99,6 +90,7 @@ class _Company(NamedTuple):
         shares: the separator's, of the main person and of those who stay; maybe of more.
         regions: of the views that the shares are of.
         passers: boxes of those who go, and are no persons of the detector's.
+        strangers: those of them of whom the separator is told.
         is_alone: nothing goes of the regions where somebody stays.
     """
 
@@ -109,6 +101,7 @@ class _Company(NamedTuple):
     shares: dict[int, NDArray[np.uint8]]
     regions: tuple[Region, ...] = ()
     passers: tuple[Box, ...] = ()
+    strangers: tuple[DetectedPerson, ...] = ()
     is_alone: bool = False
 
     def is_of(self, found: Found, main: DetectedPerson) -> bool:
@@ -160,7 +153,9 @@ class MainPerson:
         elif company.shares and company.regions == regions:
             is_fresh = False  # from one frame to the next people hardly move
         elif not company.is_alone:
-            company = company._replace(shares=self._shares(found, main, company.stay, company.gone))
+            company = company._replace(
+                shares=self._shares(found, main, company.stay, company.gone, company.strangers)
+            )
         masks: list[NDArray[np.uint8] | None] = []
         boxes = {p.id: p.box for p in found.persons}
         gone = [boxes[n] for n in company.gone]
@@ -171,7 +166,7 @@ class MainPerson:
                 shares = [company.shares[n] for n in here]
                 goes = None
                 if looks:
-                    goes = partial(_passes, seen, boxes[here[0]], shares[0], passers)
+                    goes = partial(passes, seen, boxes[here[0]], shares[0], passers)
                 masks.append(without_others(seen, shares, [*gone, *passers], goes))
             else:
                 masks.append(seen.mask if here else None)
@@ -196,14 +191,27 @@ class MainPerson:
         away = [p.id for p in others if p not in near]
         ids = tuple(p.id for p in near)
         shares = self._shares(found, main, ids, away)
+        beside = [shares[n] for n in ids if homes[n] == home]
+        strangers = find_strangers(self._separator, found, main, home, shares[main.id], beside)
+        if strangers:
+            shares |= self._shares(found, main, (), [*ids, *away], strangers)
+        known = _Company(
+            main.id,
+            everybody,
+            (),
+            tuple(away),
+            shares,
+            passers=tuple(p.box for p in strangers),
+            strangers=tuple(strangers),
+        )
         if not near:
-            return _Company(main.id, everybody, (), tuple(away), shares)
-        claim = _claimed(shares[main.id], views[home], OWN)
+            return known
+        claim = claimed(shares[main.id], views[home], OWN)
         figure_of_main = figure(main.box, claim, views[home])
         stay, gone, same = [], list(away), 0
         for person in near:
             seen = views[homes[person.id]]
-            where = _claimed(shares[person.id], seen, SURE)
+            where = claimed(shares[person.id], seen, SURE)
             if homes[person.id] == home and _share_of(where, claim) >= _SAME:
                 same += 1  # a second box of the main person
             elif is_as_near(figure_of_main, figure(person.box, where, seen)):
@@ -211,11 +219,16 @@ class MainPerson:
             else:
                 gone.append(person.id)
         if same:
-            shares |= self._shares(found, main, (), [*stay, *gone])
-        return _Company(main.id, everybody, tuple(stay), tuple(gone), shares)
+            shares |= self._shares(found, main, (), [*stay, *gone], strangers)
+        return known._replace(stay=tuple(stay), gone=tuple(gone), shares=shares)
 
     def _shares(
-        self, found: Found, main: DetectedPerson, wanted: Sequence[int], others: Sequence[int]
+        self,
+        found: Found,
+        main: DetectedPerson,
+        wanted: Sequence[int],
+        others: Sequence[int],
+        strangers: Sequence[DetectedPerson] = (),
     ) -> dict[int, NDArray[np.uint8]]:
         """By id, the shares of the main person and of who else is wanted, each in the region of their box.
 
@@ -223,14 +236,18 @@ class MainPerson:
             found, main: whom the shares are of.
             wanted: ids.
             others: ids of those who are there, too.
+            strangers: who has no detection, in the main person's region.
         """
         boxes = {p.id: p.box for p in found.persons}
         there = (main.id, *wanted, *others)
         shares = {}
         for n in (main.id, *wanted):
             others_here = tuple(p for p in found.persons if p.id in there and p.id != n)
-            told = found._replace(persons=others_here)
+            told = found._replace(persons=(*others_here, *strangers))
             shares[n] = claim_of(self._separator, told, boxes[n], closely=False).share
+        if strangers:
+            home = home_of(main.box, found.views)
+            shares[main.id] = without_strangers(self._separator, found, home, shares[main.id], strangers)
         return shares
 
     def _choose(self, found: Found, frame_size: tuple[int, int], frame: int | None, checked: bool) -> int:
@@ -273,30 +290,6 @@ class MainPerson:
         return best
 
 
-def _passes(
-    seen: SegmentedRegion, box: Box, share: NDArray[np.uint8], passers: list[Box], piece: Piece
-) -> bool:
-    """Whether a piece of the mask is somebody farther away whose box is no person's; it is remembered.
-
-    Args:
-        seen: the region of the piece.
-        box: of who stays there.
-        share: theirs.
-        passers: gets the box of who goes.
-        piece: the piece.
-    """
-    where, around = piece
-    itself = box_of(seen, around)
-    staying = figure(box, _claimed(share, seen, OWN), seen)
-    how_near = nearness(staying, figure(itself, where, seen))
-    if are_close(box, itself) and how_near > 0:
-        return False
-    if float(share[where].mean()) >= (_LITTLE if how_near < _FAR else _HARDLY):
-        return False
-    passers.append(itself)
-    return True
-
-
 def _sharpness(box: Box, seen: SegmentedRegion) -> float:
     """Mean strength of edges in a box."""
     height, width = seen.mask.shape[:2]
@@ -306,11 +299,6 @@ def _sharpness(box: Box, seen: SegmentedRegion) -> float:
         return 0.0
     grey = cv2.cvtColor(np.ascontiguousarray(inside), cv2.COLOR_BGR2GRAY)
     return float(np.abs(cv2.Laplacian(grey, cv2.CV_16S)).mean())
-
-
-def _claimed(share: NDArray[np.uint8], seen: SegmentedRegion, least: int) -> NDArray[np.bool_]:
-    """The marked pixels of which a share is at least this."""
-    return (share >= least) & (seen.mask >= MARKED)
 
 
 def _share_of(some: NDArray[np.bool_], others: NDArray[np.bool_]) -> float:
