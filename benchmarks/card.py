@@ -236,11 +236,18 @@ def separator_card(folder: Path, data: Path) -> str:
     spec = specs[0]
     recipe = json.loads((folder / f"{SEPARATOR}.json").read_text(encoding="utf-8"))["recipe"]
     sources = provenance(data, without=("people/ccp",))
-    before = "an earlier version's weights" if "start" in recipe else "nothing"
+    trainings = [recipe]
+    while "start" in trainings[0]:
+        trainings.insert(0, trainings[0]["start"])
+    phases = ", then ".join(
+        f"{r['samples']:,} samples, {r['steps']:,} steps of {r['batch']} at a learning rate of "
+        f"{r['learning_rate']} (seed {r['seed']})"
+        for r in trainings
+    )
     return f"""# {spec.name}, version {spec.version}
 
 Says which of a mask's pixels are one person's, beside other people, and how well a box fits a person. It
-serves both models. Trained for upperbodyseg, from {before}. The recipe is in
+serves both models. Trained for upperbodyseg, from nothing. The recipe is in
 `training/train_separator.py`. The files are licensed as the package is, Apache-2.0. Whether training on the
 pictures below restricts their use is for the user to judge.
 
@@ -253,9 +260,8 @@ each side, as BGR, the mask there, and how deep in others' boxes a pixel lies, t
 | output | `{list(spec.output_shape)}`: the person's share of each pixel, 0-1, a cell of \
 {spec.stride} x {spec.stride} input pixels, row by row; last the box's expected IoU with a person's, 0-1, in \
 the mean over all cells |
-| recipe | {recipe["samples"]:,} samples, {recipe["steps"]:,} steps of {recipe["batch"]}; AdamW, \
-learning rate {recipe["learning_rate"]} falling to 0 along a cosine; the weights' exponential moving \
-average; seed {recipe["seed"]}, PyTorch {recipe["torch"]} on {recipe["device"]} |
+| recipe | {phases}; AdamW, each learning rate falling to 0 along a cosine; the weights' exponential moving \
+average; PyTorch {recipe["torch"]} on {recipe["device"]} |
 
 ## Trained on
 

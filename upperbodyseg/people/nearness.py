@@ -3,7 +3,7 @@
 Size alone can't tell: a child on the lap is small, and of somebody behind only the head may show. So several
 measures have a say. ``python -m benchmarks.nearness`` fits their coefficients on composites, and says how
 often these are right. They were fitted to the shares of the separator's version 2. Fitted to those of
-version 3 they would let fewer far people go.
+version 4 they would let fewer far people go.
 """
 
 from __future__ import annotations
