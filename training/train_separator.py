@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training.separator import CHANNELS, SIDE, Separator, separator_loss
+from training.separator import SIDE, Separator, separator_loss
 from training.separator_samples import draw
+from upperbodyseg.models.spec import SEPARATOR_CHANNELS as CHANNELS
 
 CHUNK = 1000  # samples that a process draws at a time
 SEEDS = 1000  # of chunks that belong to a run's seed
