@@ -44,7 +44,7 @@ _FIT = 0.5
 """Fit of the box round a piece from which on it is a stranger."""
 
 _HORIZON = 0.5
-"""Of the main person's height: a piece that begins lower is no stranger, but a knee or a hand. A camera at
+"""Of the main person's box: a piece that begins lower is no stranger, but a knee or a hand. A camera at
 the height of somebody's head sees heads farther away at that height, too."""
 
 
@@ -102,31 +102,32 @@ def find_strangers(
         InferenceError: the runtime failed.
     """
     seen = found.views[home]
-    # OpenCV's comparisons take a tenth of NumPy's time, and this runs for every still.
-    marked = cv2.compare(seen.mask, MARKED, cv2.CMP_GE)
-    unsure = cv2.bitwise_and(marked, cv2.compare(share, SURE, cv2.CMP_LT))
+    # Every second pixel each way, since this runs for every still: pieces that matter are large.
+    mask, own = seen.mask[::2, ::2], np.ascontiguousarray(share[::2, ::2])
+    marked = cv2.compare(np.ascontiguousarray(mask), MARKED, cv2.CMP_GE)
+    unsure = cv2.bitwise_and(marked, cv2.compare(own, SURE, cv2.CMP_LT))
     for other in others:
-        unsure = cv2.bitwise_and(unsure, cv2.compare(other, SURE, cv2.CMP_LT))
-    worn = cv2.erode(unsure, np.ones((3, 3), np.uint8))
-    least = SPECK * cv2.countNonZero(cv2.bitwise_and(marked, cv2.compare(share, OWN, cv2.CMP_GE)))
+        unsure = cv2.bitwise_and(unsure, cv2.compare(np.ascontiguousarray(other[::2, ::2]), SURE, cv2.CMP_LT))
+    worn = cv2.erode(unsure, np.ones((2, 2), np.uint8))
+    least = SPECK * cv2.countNonZero(cv2.bitwise_and(marked, cv2.compare(own, OWN, cv2.CMP_GE)))
     if cv2.countNonZero(worn) < max(least, 1):
         return []
-    # Every second pixel each way: pieces that matter are large.
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(worn[::2, ::2]))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(worn)
     areas = stats[:, cv2.CC_STAT_AREA].tolist()
-    large = [i for i in range(1, len(areas)) if 4 * areas[i] >= least]
-    if not large:
-        return []
-    staying = figure(main.box, claimed(share, seen, OWN), seen)
-    lowest = staying.top + _HORIZON * (staying.bottom - staying.top)
-    strangers = []
-    for i in sorted(large, key=lambda i: -areas[i])[:_PIECES]:
+    lowest = main.box[1] + _HORIZON * (main.box[3] - main.box[1])
+    pieces = []
+    for i in sorted(range(1, len(areas)), key=lambda i: -areas[i])[:_PIECES]:
         x, y, w, h = (2 * int(v) for v in stats[i, :4])
         box = box_of(seen, (x - 1, y - 1, x + w + 1, y + h + 1))  # as before it was worn
-        if box[1] > lowest:
-            continue
+        if areas[i] >= least and box[1] <= lowest:
+            pieces.append((i, box))
+    if not pieces:
+        return []
+    staying = figure(main.box, claimed(share, seen, OWN), seen)
+    strangers = []
+    for i, box in pieces:
         small = (labels == i).view(np.uint8)
-        where = cv2.resize(small, worn.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+        where = cv2.resize(small, share.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
         how_near = nearness(staying, figure(box, where, seen))
         if how_near > _FARTHER or _is_hardly_theirs(share[where], how_near):
             continue  # as near, or let go without asking
