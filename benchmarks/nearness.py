@@ -27,9 +27,8 @@ from upperbodyseg.people.leaving_out import OWN
 from upperbodyseg.people.main_person import prominence
 from upperbodyseg.people.nearness import BIAS, COEFFICIENTS, MEASURES, Figure, figure, measures
 from upperbodyseg.people.ownership import Claim, are_close, claim_of
-from upperbodyseg.people.separator import SURE, PersonSeparator
+from upperbodyseg.people.separator import PersonSeparator, claimed
 from upperbodyseg.people.unlisted import find_unlisted
-from upperbodyseg.postprocess.acceptance import MARKED
 
 KINDS = ("one near, one to three far", "couple", "child on the lap")
 FIRST_SEED = 100  # the benchmark's is 0
@@ -62,13 +61,13 @@ def examples(
     more, claims = find_unlisted(separator, found._replace(persons=tuple(persons)), claims)
     everybody = [*zip([*persons, *more], claims, strict=True)]
     (main, of_main), *others = everybody
-    mains = pixels(found, of_main, OWN)
+    mains = claimed(of_main.share, found.views[of_main.view], OWN)
     truths = [alpha > 127 for alpha in scene.alphas]
     if nearest_to(truths, in_frame(found, of_main, mains, size))[0] not in scene.main:
         return
     one = figure(main.box, mains, found.views[of_main.view])
     for person, claim in others:
-        theirs = pixels(found, claim, SURE)
+        theirs = claimed(claim.share, found.views[claim.view])
         shown = in_frame(found, claim, theirs, size)
         who, overlap = nearest_to(truths, shown)
         same = (shown & in_frame(found, of_main, mains, size)).sum() / max(shown.sum(), 1)
@@ -78,19 +77,13 @@ def examples(
         yield Example(number, measures(one, other), who in scene.main)
 
 
-def pixels(found: Found, claim: Claim, least: int) -> NDArray[np.bool_]:
-    """Of a region's mask what is claimed."""
-    claimed: NDArray[np.bool_] = (claim.share >= least) & (found.views[claim.view].mask >= MARKED)
-    return claimed
-
-
 def in_frame(
-    found: Found, claim: Claim, claimed: NDArray[np.bool_], size: tuple[int, int]
+    found: Found, claim: Claim, theirs: NDArray[np.bool_], size: tuple[int, int]
 ) -> NDArray[np.bool_]:
     """The same in the frame."""
     x0, y0, x1, y1 = found.views[claim.view].region.corners
     out = np.zeros(size, bool)
-    shown = cv2.resize(claimed.view(np.uint8), (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST)
+    shown = cv2.resize(theirs.view(np.uint8), (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST)
     out[y0:y1, x0:x1] = shown > 0
     return out
 

@@ -24,7 +24,7 @@ OFF = (50.0, 30.0, 70.0, 70.0)  # a box that is off to the right, in the region'
 
 
 class EverythingMarked:
-    """Says that all that is marked is the person's, and how many columns of it were shown."""
+    """Says that all that is marked is the person's, and keeps what it was shown."""
 
     spec = SimpleNamespace(input_shape=(1, SIDE, SIDE, 5), stride=STRIDE)
 

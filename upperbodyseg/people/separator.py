@@ -43,13 +43,11 @@ FIT = 0.4
 SURE = 128
 """Share, 0-255, from which on a pixel surely is somebody's."""
 
-
 _STRAY = 0.002
 """Of somebody's pixels, so many beyond each side of the box round them."""
 
 _LEAST = 20
 """Pixels of a region's mask: round fewer no box is drawn."""
-
 
 _SAME = 0.3
 """IoU of two boxes up to which they are of different people."""
